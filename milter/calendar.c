@@ -1,0 +1,321 @@
+#include "calendar.h"
+
+#include "utf8.h"
+
+#include <libical/ical.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* libical shares state between its callers (its errors, its time zones): one at a time. */
+static pthread_mutex_t libical_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- the text ---- */
+
+#define FOLD_WIDTH 75 /* octets, the CRLF not counted (RFC 5545, 3.1) */
+
+/* Appends one line, folded at UTF-8 boundaries where it is too long. */
+static void append_folded(struct buffer *out, struct span line)
+{
+	size_t width = FOLD_WIDTH;
+
+	while (line.length > width) {
+		size_t cut = width;
+
+		while (cut > 1 && (line.at[cut] & 0xc0) == 0x80)
+			cut--;
+		buffer_append(out, line.at, cut);
+		buffer_append_text(out, "\r\n ");
+		line.at += cut;
+		line.length -= cut;
+		width = FOLD_WIDTH - 1;
+	}
+	buffer_append(out, line.at, line.length);
+	buffer_append_text(out, "\r\n");
+}
+
+/* Cuts the next line off the front of `rest`: it ends in CRLF, LF or CR, which go. */
+static struct span take_line(struct span *rest)
+{
+	struct span line = {rest->at, 0};
+	size_t end;
+
+	while (line.length < rest->length && rest->at[line.length] != '\n' &&
+	       rest->at[line.length] != '\r')
+		line.length++;
+	end = line.length;
+	if (end + 1 < rest->length && rest->at[end] == '\r' && rest->at[end + 1] == '\n')
+		end++;
+	if (end < rest->length)
+		end++;
+	rest->at += end;
+	rest->length -= end;
+	return line;
+}
+
+/* Normalises line ends and folding into `out`; refuses what libical should not be asked about. */
+static bool normalise(struct buffer *out, struct span text, struct problem *why)
+{
+	struct span first;
+	size_t unfolded = 0, depth = 0, calendars = 0;
+
+	if (text.length > CALENDAR_MAXIMUM) {
+		problem_set(why, "it is larger than %zu bytes", CALENDAR_MAXIMUM);
+		return false;
+	}
+	if (!utf8_valid(text.at, text.length) || memchr(text.at, '\0', text.length)) {
+		problem_set(why, "it is not valid UTF-8 text");
+		return false;
+	}
+	if (text.length >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0) {
+		text.at += 3;
+		text.length -= 3;
+	}
+	text = span_trim(text);
+	first = text;
+	if (!span_is(take_line(&first), "BEGIN:VCALENDAR")) {
+		problem_set(why, "it does not begin with BEGIN:VCALENDAR");
+		return false;
+	}
+	while (text.length > 0) {
+		struct span line = take_line(&text);
+		bool continued = line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
+
+		unfolded = continued ? unfolded + line.length : line.length;
+		if (unfolded > CALENDAR_LINE_MAXIMUM) {
+			problem_set(why, "it has a line of more than %zu bytes",
+				    CALENDAR_LINE_MAXIMUM);
+			return false;
+		}
+		if (line.length >= 6 && strncasecmp(line.at, "BEGIN:", 6) == 0) {
+			calendars += depth == 0;
+			depth++;
+		} else if (depth == 0 && line.length > 0) {
+			problem_set(why, "it has text outside the VCALENDAR");
+			return false;
+		} else if (line.length >= 4 && strncasecmp(line.at, "END:", 4) == 0) {
+			depth--;
+		}
+		append_folded(out, line);
+	}
+	if (depth != 0 || calendars != 1) {
+		problem_set(why, calendars > 1 ? "it holds more than one VCALENDAR"
+					       : "it ends in the middle of a component");
+		return false;
+	}
+	return true;
+}
+
+/* Puts METHOD:CANCEL behind the VERSION line, or behind BEGIN:VCALENDAR if there is none. */
+static void insert_method(struct buffer *text)
+{
+	static const char method[] = "METHOD:CANCEL\r\n";
+	struct buffer result = buffer_with_maximum(text->maximum);
+	struct span rest = {text->data, text->length};
+	size_t at = 0;
+
+	while (rest.length > 0) {
+		struct span line = take_line(&rest);
+		size_t end = (size_t)(rest.at - text->data);
+
+		if (at == 0)
+			at = end;
+		else if (line.length > 6 && strncasecmp(line.at, "BEGIN:", 6) == 0)
+			break;
+		if (line.length > 8 && strncasecmp(line.at, "VERSION", 7) == 0 &&
+		    (line.at[7] == ':' || line.at[7] == ';')) {
+			at = end;
+			break;
+		}
+	}
+	buffer_append(&result, text->data, at);
+	buffer_append(&result, method, sizeof(method) - 1);
+	buffer_append(&result, text->data + at, text->length - at);
+	buffer_free(text);
+	*text = result;
+}
+
+/* ---- the checks ---- */
+
+static void warn(struct calendar *calendar, const char *text)
+{
+	size_t used = strlen(calendar->warning.text);
+
+	snprintf(calendar->warning.text + used, sizeof(calendar->warning.text) - used, "%s%s",
+		 used > 0 ? "; " : "", text);
+}
+
+static bool has_property(icalcomponent *component, icalproperty_kind kind)
+{
+	return icalcomponent_get_first_property(component, kind) != NULL;
+}
+
+/* Is the calendar address a mailto: of this address (RFC 5545, 3.3.3)? */
+static bool is_address(const char *calendar_address, const char *address)
+{
+	static const char scheme[] = "mailto:";
+
+	return calendar_address &&
+	       strncasecmp(calendar_address, scheme, sizeof(scheme) - 1) == 0 &&
+	       strcasecmp(calendar_address + sizeof(scheme) - 1, address) == 0;
+}
+
+static bool check_method(icalcomponent *root, bool *missing, struct problem *why)
+{
+	icalproperty *property = icalcomponent_get_first_property(root, ICAL_METHOD_PROPERTY);
+
+	const char *method;
+	char shown[64];
+
+	*missing = property == NULL;
+	if (*missing)
+		return true;
+	method = icalproperty_get_value_as_string(property);
+	if (!method)
+		method = "nothing";
+	if (icalproperty_get_method(property) != ICAL_METHOD_CANCEL) {
+		problem_quote(shown, sizeof(shown), method, strlen(method));
+		problem_set(why, "its METHOD is %s, not CANCEL", shown);
+		return false;
+	}
+	if (icalcomponent_get_next_property(root, ICAL_METHOD_PROPERTY)) {
+		problem_set(why, "it has two METHODs");
+		return false;
+	}
+	return true;
+}
+
+/* RFC 5546, 3.2.5: what a cancellation is made of, and that it is about one event. */
+static bool check_events(struct calendar *calendar, icalcomponent *root, struct problem *why)
+{
+	const char *uid = NULL;
+
+	for (icalcomponent *component = icalcomponent_get_first_component(root, ICAL_ANY_COMPONENT);
+	     component;
+	     component = icalcomponent_get_next_component(root, ICAL_ANY_COMPONENT)) {
+		icalcomponent_kind kind = icalcomponent_isa(component);
+		const char *own;
+
+		if (kind == ICAL_VTODO_COMPONENT || kind == ICAL_VJOURNAL_COMPONENT) {
+			problem_set(why, "it holds a VTODO or VJOURNAL");
+			return false;
+		}
+		if (kind != ICAL_VEVENT_COMPONENT)
+			continue;
+		own = icalcomponent_get_uid(component);
+		if (!own || !own[0]) {
+			problem_set(why, "an event in it has no UID");
+			return false;
+		}
+		if (uid && strcmp(uid, own) != 0) {
+			problem_set(why, "it is about events with different UIDs");
+			return false;
+		}
+		uid = own;
+	}
+	if (!uid) {
+		problem_set(why, "it holds no VEVENT");
+		return false;
+	}
+	snprintf(calendar->uid, sizeof(calendar->uid), "%s", uid);
+	return true;
+}
+
+static void check_time_zones(struct calendar *calendar, icalcomponent *root, icalcomponent *event)
+{
+	for (icalproperty *property = icalcomponent_get_first_property(event, ICAL_ANY_PROPERTY);
+	     property; property = icalcomponent_get_next_property(event, ICAL_ANY_PROPERTY)) {
+		icalparameter *zone =
+			icalproperty_get_first_parameter(property, ICAL_TZID_PARAMETER);
+
+		if (zone && !icalcomponent_get_timezone(root, icalparameter_get_tzid(zone))) {
+			warn(calendar, "a TZID has no VTIMEZONE");
+			return;
+		}
+	}
+}
+
+static bool has_attendee(icalcomponent *event, const char *recipient)
+{
+	for (icalproperty *property =
+		     icalcomponent_get_first_property(event, ICAL_ATTENDEE_PROPERTY);
+	     property; property = icalcomponent_get_next_property(event, ICAL_ATTENDEE_PROPERTY))
+		if (is_address(icalproperty_get_attendee(property), recipient))
+			return true;
+	return false;
+}
+
+/* What a program may stumble over; each finding is named once, for the first event that has it. */
+static void find_warnings(struct calendar *calendar, icalcomponent *root, const char *recipient,
+			  const char *from)
+{
+	icalcomponent *event = icalcomponent_get_first_component(root, ICAL_VEVENT_COMPONENT);
+	icalproperty *property;
+
+	if (!has_property(root, ICAL_PRODID_PROPERTY))
+		warn(calendar, "no PRODID");
+	if (!has_property(root, ICAL_VERSION_PROPERTY))
+		warn(calendar, "no VERSION");
+	if (!has_property(event, ICAL_DTSTAMP_PROPERTY))
+		warn(calendar, "no DTSTAMP");
+	property = icalcomponent_get_first_property(event, ICAL_STATUS_PROPERTY);
+	if (property && icalproperty_get_status(property) != ICAL_STATUS_CANCELLED)
+		warn(calendar, "STATUS is not CANCELLED");
+	property = icalcomponent_get_first_property(event, ICAL_SEQUENCE_PROPERTY);
+	if (property)
+		snprintf(calendar->sequence, sizeof(calendar->sequence), "%d",
+			 icalproperty_get_sequence(property));
+	else
+		warn(calendar, "no SEQUENCE");
+	property = icalcomponent_get_first_property(event, ICAL_ORGANIZER_PROPERTY);
+	if (!property)
+		warn(calendar, "no ORGANIZER");
+	else if (from && !is_address(icalproperty_get_organizer(property), from))
+		warn(calendar, "From is not the ORGANIZER");
+	if (recipient && !has_attendee(event, recipient))
+		warn(calendar, "no ATTENDEE is the recipient");
+	check_time_zones(calendar, root, event);
+}
+
+bool calendar_accept(struct calendar *calendar, struct span text, const char *recipient,
+		     const char *from, struct problem *why)
+{
+	icalcomponent *root = NULL;
+	bool good = false, method_missing = false;
+
+	*calendar = (struct calendar){.text = buffer_with_maximum(2 * CALENDAR_MAXIMUM)};
+	if (!normalise(&calendar->text, text, why))
+		return false;
+	if (calendar->text.failed) {
+		problem_set(why, "no memory for it");
+		return false;
+	}
+
+	pthread_mutex_lock(&libical_lock);
+	icalerror_set_errors_are_fatal(0);
+	root = icalparser_parse_string(calendar->text.data);
+	if (!root || icalcomponent_isa(root) != ICAL_VCALENDAR_COMPONENT)
+		problem_set(why, "it cannot be parsed as one VCALENDAR");
+	else
+		good = check_method(root, &method_missing, why) &&
+		       check_events(calendar, root, why);
+	if (good)
+		find_warnings(calendar, root, recipient, from);
+	if (root)
+		icalcomponent_free(root);
+	pthread_mutex_unlock(&libical_lock);
+
+	if (good && method_missing)
+		insert_method(&calendar->text);
+	if (good && calendar->text.failed) {
+		problem_set(why, "no memory for it");
+		return false;
+	}
+	return good;
+}
+
+void calendar_free(struct calendar *calendar)
+{
+	buffer_free(&calendar->text);
+}

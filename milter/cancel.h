@@ -1,0 +1,55 @@
+/*
+ * cancel: one invite cancelled for one recipient: tries, waits between them, one deadline for all.
+ */
+#ifndef CANCEL_H
+#define CANCEL_H
+
+#include "buffer.h"
+#include "config.h"
+#include "cronofy.h"
+#include "http.h"
+#include "problem.h"
+
+#include <stdbool.h>
+
+/* How often the waiting party is told that we are still at work. */
+#define CANCEL_PROGRESS_INTERVAL 5000 /* ms */
+
+/* Tells the MTA that we are still at work; false if it is gone. */
+typedef bool cancel_progress(void *context);
+
+struct cancel_request {
+	const struct account *account;
+	const char *invite_id;
+	const char *recipient;
+	long long deadline; /* the moment (monotonic_now()) at which everything must be over */
+	cancel_progress *progress; /* or NULL */
+	void *context;
+};
+
+enum cancel_outcome {
+	CANCEL_DONE,        /* `calendar` is what Cronofy wrote */
+	CANCEL_REFUSED,     /* for good: what the sender asked for is wrong */
+	CANCEL_UNAVAILABLE, /* may go better later */
+	CANCEL_INTERRUPTED, /* the waiting party is gone */
+};
+
+struct cancel_result {
+	enum cancel_outcome outcome;
+	bool answered;               /* Cronofy's last answer is known: `status`, `reply` are set */
+	enum cronofy_outcome reply;
+	bool timed_out;              /* not answered: the time was up */
+	long status;                 /* HTTP's, of the last answer */
+	long http_version;           /* 11, 20 */
+	long new_connections;        /* made for it, all tries */
+	unsigned int attempts;
+	struct problem why;          /* unless CANCEL_DONE: a text for the sender and the log */
+	bool needs_administrator;    /* waiting does not mend it */
+	struct buffer calendar;
+};
+
+/* Blocks until there is a result. The caller frees result->calendar in any case. */
+void cancel_invite(struct http *http, const struct cancel_request *request,
+		   struct cancel_result *result);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * command: what the program does without an MTA. Each command prints its result on standard output,
+ * what is to be said about it on standard error, and gives an exit code of <sysexits.h>.
+ */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "config.h"
+
+/* --rewrite: attaches the calendar of a file to the message of a file. */
+int command_rewrite(const char *message_path, const char *calendar_path);
+
+/* --cancel: only the call. `account_name` may be NULL if there is one account. */
+int command_cancel(const struct config *config, const char *invite_id, const char *recipient,
+		   const char *account_name);
+
+/* --try: the whole way of one message, as if sent by a trusted client. */
+int command_try(struct config *config, const char *message_path, const char *sender,
+		char *const *recipients, int recipient_count);
+
+#endif

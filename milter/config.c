@@ -1,0 +1,351 @@
+#include "config.h"
+
+#include "config_file.h"
+#include "key_file.h"
+
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#define CANCEL_PATH "/v1/smart_invites"
+
+/* In the order of config_file's data centers. */
+static const char *const hosts[] = {"api", "api-au", "api-ca", "api-de", "api-sg", "api-uk"};
+
+/* ---- [milter] ---- */
+
+static void check_socket(struct config_file *file)
+{
+	struct config *config = file->config;
+	const size_t line = config_file_milter_line(file, "socket");
+	const char *colon = strchr(config->socket, ':');
+	char full[PATH_MAX];
+	unsigned int port;
+	char tail;
+
+	if (strncmp(config->socket, "inet:", 5) == 0 || strncmp(config->socket, "inet6:", 6) == 0) {
+		if (sscanf(colon + 1, "%5u@%c", &port, &tail) == 2 && port > 0 && port < 65536)
+			return;
+	} else if ((strncmp(config->socket, "unix:", 5) == 0 ||
+		    strncmp(config->socket, "local:", 6) == 0) && colon[1]) {
+		if (colon[1] != '/') {
+			snprintf(full, sizeof(full), "unix:%s/%s", file->directory, colon + 1);
+			free(config->socket);
+			config->socket = strdup(full);
+		}
+		if (!config->socket) {
+			file->out_of_memory = true;
+			return;
+		}
+		config->socket_path = strchr(config->socket, ':') + 1;
+		/* sockaddr_un.sun_path holds 108 bytes. */
+		if (strlen(config->socket_path) > 107)
+			config_file_fault(file, line, "socket: the path is longer than 107 characters");
+		return;
+	}
+	config_file_fault(file, line, "socket: \"%s\" is none; right would be unix:/path, "
+				      "inet:port@host or inet6:port@host", config->socket);
+}
+
+static void check_users(struct config_file *file)
+{
+	struct config *config = file->config;
+	const struct group *group;
+	const struct passwd *user;
+
+	if (config->socket_group[0]) {
+		group = getgrnam(config->socket_group);
+		if (group)
+			config->socket_gid = group->gr_gid;
+		else
+			config_file_fault(file, config_file_milter_line(file, "socket_group"),
+					  "socket_group: there is no group \"%s\"",
+					  config->socket_group);
+	}
+	if (config->user[0]) {
+		user = getpwnam(config->user);
+		if (user) {
+			config->uid = user->pw_uid;
+			config->gid = user->pw_gid;
+		} else {
+			config_file_fault(file, config_file_milter_line(file, "user"),
+					  "user: there is no user \"%s\"", config->user);
+		}
+	}
+}
+
+static void check_header(struct config_file *file)
+{
+	const char *name = file->config->header;
+	bool good = name[0] != '\0' && strncasecmp(name, "X-", 2) == 0;
+
+	for (const char *at = name; *at; at++)
+		good &= *at > ' ' && *at < 0x7f && *at != ':';
+	if (!good)
+		config_file_fault(file, config_file_milter_line(file, "header"),
+				  "header: \"%s\" is no name of a header of one's own (X-...)", name);
+}
+
+static void check_milter(struct config_file *file)
+{
+	const struct config *config = file->config;
+	struct stat status;
+
+	check_socket(file);
+	check_users(file);
+	check_header(file);
+	if (stat(config->temp_dir, &status) < 0 || !S_ISDIR(status.st_mode))
+		config_file_fault(file, config_file_milter_line(file, "temp_dir"),
+				  "temp_dir: %s is no directory", config->temp_dir);
+	if (log_facility(config->syslog_facility) < 0)
+		config_file_fault(file, config_file_milter_line(file, "syslog_facility"),
+				  "syslog_facility: there is no facility \"%s\"; see syslog(3)",
+				  config->syslog_facility);
+	if (config->on_unavailable == FALLBACK_REJECT)
+		config_file_fault(file, config_file_milter_line(file, "on_unavailable"),
+				  "on_unavailable: reject would bounce mail for an outage; it takes "
+				  "tempfail, hold or deliver");
+}
+
+/* ---- accounts ---- */
+
+/* Is the host of http://HOST[:port] this machine itself? There the key may go unencrypted. */
+static bool is_loopback(const char *host)
+{
+	size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+
+	return (length == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+	       (length == 5 && strncmp(host, "[::1]", 5) == 0) ||
+	       (length >= 9 && strncmp(host, "127.", 4) == 0 &&
+		strspn(host, "0123456789.") == length);
+}
+
+static void make_endpoint(struct config_file *file, struct config_draft *draft)
+{
+	struct account *account = &draft->account;
+	const size_t line = config_draft_line(draft, "url");
+	const char *url = account->url;
+	char endpoint[1024];
+	size_t length = strlen(url);
+
+	if (length > 512 || strpbrk(url, " \"<>\\^`{|}?#@")) {
+		config_file_fault(file, line, "url: it is the beginning of a URL, without ?, # and @");
+		return;
+	}
+	while (length > 0 && url[length - 1] == '/')
+		length--;
+	if (url[0] == '\0')
+		snprintf(endpoint, sizeof(endpoint), "https://%s.cronofy.com" CANCEL_PATH,
+			 hosts[account->data_center]);
+	else
+		snprintf(endpoint, sizeof(endpoint), "%.*s" CANCEL_PATH, (int)length, url);
+	if (strncasecmp(url, "http://", 7) == 0 && !is_loopback(url + 7))
+		config_file_fault(file, line, "url: \"%s\" would send the key unencrypted; http:// is "
+					      "for loopback addresses, all else takes https://", url);
+	else if (strncasecmp(endpoint, "https://", 8) != 0 &&
+		 strncasecmp(endpoint, "http://", 7) != 0)
+		config_file_fault(file, line, "url: \"%s\" does not begin with https://", url);
+	account->endpoint = strdup(endpoint);
+	file->out_of_memory |= !account->endpoint;
+}
+
+static void check_patterns(struct config_file *file, const struct config_draft *draft)
+{
+	const struct string_list *senders = &draft->account.senders;
+
+	for (size_t i = 0; i < senders->count; i++) {
+		const char *at = strchr(senders->items[i], '@');
+
+		if (strcmp(senders->items[i], "*") != 0 && (!at || !at[1]))
+			config_file_fault(file, config_draft_line(draft, "senders"),
+					  "senders: \"%s\" is neither an address nor @domain nor *",
+					  senders->items[i]);
+	}
+}
+
+static void check_account(struct config_file *file, struct config_draft *draft)
+{
+	struct account *account = &draft->account;
+	struct problem why;
+	FILE *ca;
+
+	make_endpoint(file, draft);
+	check_patterns(file, draft);
+	if (!account->senders.count && !account->logins.count)
+		config_file_fault(file, account->line, "[account %s]: neither senders nor logins: it "
+						       "would serve nobody", account->name);
+	if (account->ca_file[0]) {
+		ca = fopen(account->ca_file, "re");
+		if (ca)
+			fclose(ca);
+		else
+			config_file_fault(file, config_draft_line(draft, "ca_file"),
+					  "ca_file: %s cannot be read", account->ca_file);
+	}
+	if (!account->api_key_file[0]) {
+		config_file_fault(file, config_draft_line(draft, "api_key_file"),
+				  "[%s%s]: api_key_file is missing",
+				  account->line > 0 ? "account " : "", account->name);
+		return;
+	}
+	account->api_key = key_file_read(account->api_key_file, &why);
+	if (!account->api_key)
+		config_file_fault(file, config_draft_line(draft, "api_key_file"), "api_key_file: %s",
+				  why.text);
+}
+
+/* Two accounts that claim the same sender: which of their keys would be right? */
+static void check_claims(struct config_file *file, const struct config_draft *a,
+			 const struct config_draft *b, const char *key,
+			 const struct string_list *of_a, const struct string_list *of_b)
+{
+	for (size_t i = 0; i < of_b->count; i++)
+		for (size_t j = 0; j < of_a->count; j++)
+			if (strcasecmp(of_a->items[j], of_b->items[i]) == 0)
+				config_file_fault(file, config_draft_line(b, key),
+						  "%s: \"%s\" belongs to account %s already", key,
+						  of_b->items[i], a->account.name);
+}
+
+/* Without any [account], [cronofy] serves every trusted sender. */
+static void add_default_account(struct config_file *file)
+{
+	file->drafts = calloc(1, sizeof(*file->drafts));
+	if (!file->drafts) {
+		file->out_of_memory = true;
+		return;
+	}
+	file->drafts[0] = file->defaults;
+	file->defaults = (struct config_draft){.account = {.line = 0}};
+	file->draft_count = 1;
+	file->drafts[0].account.name = strdup("cronofy");
+	file->drafts[0].account.senders.items = calloc(1, sizeof(char *));
+	if (file->drafts[0].account.senders.items) {
+		file->drafts[0].account.senders.items[0] = strdup("*");
+		file->drafts[0].account.senders.count = 1;
+	}
+	file->out_of_memory |= !file->drafts[0].account.name ||
+			       !file->drafts[0].account.senders.items ||
+			       !file->drafts[0].account.senders.items[0];
+}
+
+static void check_accounts(struct config_file *file)
+{
+	for (size_t b = 0; b < file->draft_count && !file->out_of_memory; b++) {
+		struct config_draft *draft = &file->drafts[b];
+
+		check_account(file, draft);
+		for (size_t a = 0; a < b; a++) {
+			check_claims(file, &file->drafts[a], draft, "senders",
+				     &file->drafts[a].account.senders, &draft->account.senders);
+			check_claims(file, &file->drafts[a], draft, "logins",
+				     &file->drafts[a].account.logins, &draft->account.logins);
+		}
+	}
+}
+
+/* ---- the outside ---- */
+
+static void free_list(struct string_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+}
+
+static void free_account(struct account *account)
+{
+	key_free(account->api_key);
+	free_list(&account->senders);
+	free_list(&account->logins);
+	free(account->name);
+	free(account->url);
+	free(account->endpoint);
+	free(account->api_key_file);
+	free(account->ca_file);
+	free(account->proxy);
+}
+
+static bool collect_accounts(struct config_file *file)
+{
+	struct config *config = file->config;
+
+	config->accounts = calloc(file->draft_count, sizeof(*config->accounts));
+	if (!config->accounts)
+		return false;
+	for (size_t i = 0; i < file->draft_count; i++)
+		config->accounts[i] = file->drafts[i].account;
+	config->account_count = file->draft_count;
+	file->draft_count = 0;
+	return true;
+}
+
+struct config *config_load(const char *path, struct buffer *faults)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct config_file file = {.config = config, .faults = faults};
+	const size_t faults_before = faults->length;
+	bool good = false;
+
+	if (!config || !(config->file = strdup(path))) {
+		buffer_printf(faults, "%s: no memory\n", path);
+		free(config);
+		return NULL;
+	}
+	config->references = 1;
+	if (config_file_read(&file)) {
+		if (file.draft_count == 0)
+			add_default_account(&file);
+		if (!file.out_of_memory) {
+			check_milter(&file);
+			check_accounts(&file);
+		}
+		good = !file.out_of_memory && faults->length == faults_before && !faults->failed &&
+		       collect_accounts(&file);
+	}
+	if (!good && faults->length == faults_before)
+		buffer_printf(faults, "%s: no memory\n", path);
+	for (size_t i = 0; i < file.draft_count; i++)
+		free_account(&file.drafts[i].account);
+	free_account(&file.defaults.account);
+	free(file.drafts);
+	free(file.directory);
+	if (good)
+		return config;
+	config_release(config);
+	return NULL;
+}
+
+struct config *config_hold(struct config *config)
+{
+	atomic_fetch_add(&config->references, 1);
+	return config;
+}
+
+void config_release(struct config *config)
+{
+	if (!config || atomic_fetch_sub(&config->references, 1) != 1)
+		return;
+	for (size_t i = 0; i < config->account_count; i++)
+		free_account(&config->accounts[i]);
+	free(config->accounts);
+	free(config->networks);
+	free(config->file);
+	free(config->socket);
+	free(config->socket_group);
+	free(config->user);
+	free(config->header);
+	free(config->temp_dir);
+	free(config->syslog_facility);
+	free(config);
+}
+
+int config_log_facility(const struct config *config)
+{
+	return log_facility(config->syslog_facility);
+}

@@ -1,0 +1,106 @@
+/*
+ * config: the configuration file, read once into one immutable struct that its users share.
+ *
+ * Whoever keeps a config beyond a call holds a reference; a reload makes a new one and lets the
+ * old one go when its last message is done. All strings belong to the config.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "buffer.h"
+#include "log.h"
+#include "policy.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define CONFIG_FILE "/etc/cancel-invite-milter/cancel-invite-milter.conf"
+
+struct string_list {
+	char **items;
+	size_t count;
+};
+
+/* One Cronofy application. */
+struct account {
+	char *name;
+	size_t line;               /* of the file, where it begins */
+	struct string_list senders; /* patterns, as policy_sender_matches() reads them */
+	struct string_list logins;  /* SMTP AUTH names */
+	int data_center;           /* index of the known ones */
+	char *url;                 /* or instead of it the beginning of the URL; "" if not given */
+	char *endpoint;            /* where the cancel call goes: a whole URL */
+	char *api_key_file;
+	char *api_key;             /* wiped when the config goes */
+	char *ca_file;             /* "": the system's */
+	char *proxy;               /* "": none, whatever the environment says */
+	long long timeout;         /* ms, of one call */
+	long long deadline;        /* ms, of all tries of one message */
+	long long attempts;
+};
+
+enum untrusted {
+	UNTRUSTED_STRIP,
+	UNTRUSTED_REJECT,
+	UNTRUSTED_KEEP,
+};
+
+/* What to do with a message whose invite was not cancelled. */
+enum fallback {
+	FALLBACK_REJECT,
+	FALLBACK_TEMPFAIL,
+	FALLBACK_HOLD,
+	FALLBACK_DELIVER,
+};
+
+struct config {
+	atomic_uint references;
+	char *file;
+
+	char *socket;           /* as libmilter reads it */
+	const char *socket_path; /* of a unix socket; else NULL */
+	long long socket_mode;
+	char *socket_group;     /* "" if none */
+	char *user;             /* "" if none */
+	gid_t socket_gid;       /* if socket_group is given */
+	uid_t uid;              /* if user is given */
+	gid_t gid;
+	char *header;           /* the tag's name */
+	int mode;               /* direct, so far */
+	char *temp_dir;
+	long long body_memory;      /* bytes */
+	long long max_message_size; /* bytes */
+	long long max_active;
+	long long drain_timeout;    /* ms */
+	int log;                /* enum log_target */
+	int log_level;          /* enum log_level */
+	char *syslog_facility;
+	bool dry_run;
+	bool strict_calendar;
+	int on_refused;         /* enum fallback */
+	int on_unavailable;     /* enum fallback */
+
+	struct network *networks;
+	size_t network_count;
+	bool trust_authenticated;
+	int untrusted;          /* enum untrusted */
+
+	struct account *accounts;
+	size_t account_count;
+};
+
+/*
+ * Reads the file and the key files it names. NULL if there is any fault; then `faults` holds a
+ * line for each of them: file, line, key, what is wrong, what would be right.
+ */
+struct config *config_load(const char *file, struct buffer *faults);
+
+struct config *config_hold(struct config *config);
+void config_release(struct config *config);
+
+/* The number of the log facility that it names. */
+int config_log_facility(const struct config *config);
+
+#endif

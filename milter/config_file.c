@@ -1,0 +1,566 @@
+#include "config_file.h"
+
+#include "problem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type {
+	TYPE_TEXT,
+	TYPE_PATH, /* made absolute: relative to the file */
+	TYPE_CHOICE,
+	TYPE_YES_NO,
+	TYPE_NUMBER,
+	TYPE_OCTAL,
+	TYPE_SIZE,     /* bytes */
+	TYPE_DURATION, /* ms */
+	TYPE_LIST,
+	TYPE_NETWORKS,
+};
+
+struct key {
+	const char *name;
+	enum type type;
+	size_t offset; /* in struct config or struct account */
+	const char *initial;
+	long long least, most;      /* of numbers, sizes, durations */
+	const char *const *choices; /* ends in NULL; the value is the index */
+};
+
+static const char *const modes[] = {"direct", NULL};
+static const char *const log_targets[] = {"stderr", "syslog", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver", NULL};
+static const char *const untrusted[] = {"strip", "reject", "keep", NULL};
+static const char *const data_centers[] = {"us", "au", "ca", "de", "sg", "uk", NULL};
+
+#define KIB 1024LL
+#define MIB (1024 * KIB)
+#define SECOND 1000LL
+
+static const struct key milter_keys[] = {
+	{"socket", TYPE_TEXT, offsetof(struct config, socket),
+	 "unix:/run/cancel-invite-milter/milter.sock", 0, 0, NULL},
+	{"socket_mode", TYPE_OCTAL, offsetof(struct config, socket_mode), "0660", 0, 0777, NULL},
+	{"socket_group", TYPE_TEXT, offsetof(struct config, socket_group), "", 0, 0, NULL},
+	{"user", TYPE_TEXT, offsetof(struct config, user), "", 0, 0, NULL},
+	{"header", TYPE_TEXT, offsetof(struct config, header), "X-Cancel-Invite", 0, 0, NULL},
+	{"mode", TYPE_CHOICE, offsetof(struct config, mode), "direct", 0, 0, modes},
+	{"temp_dir", TYPE_PATH, offsetof(struct config, temp_dir), "/var/tmp", 0, 0, NULL},
+	{"body_memory", TYPE_SIZE, offsetof(struct config, body_memory), "256K", 0, 64 * MIB, NULL},
+	{"max_message_size", TYPE_SIZE, offsetof(struct config, max_message_size), "50M", KIB,
+	 4096 * MIB, NULL},
+	{"max_active", TYPE_NUMBER, offsetof(struct config, max_active), "200", 1, 10000, NULL},
+	{"drain_timeout", TYPE_DURATION, offsetof(struct config, drain_timeout), "60s", 0,
+	 3600 * SECOND, NULL},
+	{"log", TYPE_CHOICE, offsetof(struct config, log), "syslog", 0, 0, log_targets},
+	{"log_level", TYPE_CHOICE, offsetof(struct config, log_level), "info", 0, 0, log_levels},
+	{"syslog_facility", TYPE_TEXT, offsetof(struct config, syslog_facility), "mail", 0, 0, NULL},
+	{"dry_run", TYPE_YES_NO, offsetof(struct config, dry_run), "no", 0, 0, NULL},
+	{"strict_calendar", TYPE_YES_NO, offsetof(struct config, strict_calendar), "no", 0, 0, NULL},
+	{"on_refused", TYPE_CHOICE, offsetof(struct config, on_refused), "reject", 0, 0, fallbacks},
+	{"on_unavailable", TYPE_CHOICE, offsetof(struct config, on_unavailable), "tempfail", 0, 0,
+	 fallbacks},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
+static const struct key trust_keys[] = {
+	{"networks", TYPE_NETWORKS, offsetof(struct config, networks), "127.0.0.0/8, ::1", 0, 0, NULL},
+	{"authenticated", TYPE_YES_NO, offsetof(struct config, trust_authenticated), "yes", 0, 0,
+	 NULL},
+	{"untrusted", TYPE_CHOICE, offsetof(struct config, untrusted), "strip", 0, 0, untrusted},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
+/* The first two are an [account]'s own; the others may also stand in [cronofy], for all of them. */
+#define OWN_KEYS 2
+static const struct key account_keys[] = {
+	{"senders", TYPE_LIST, offsetof(struct account, senders), "", 0, 0, NULL},
+	{"logins", TYPE_LIST, offsetof(struct account, logins), "", 0, 0, NULL},
+	{"data_center", TYPE_CHOICE, offsetof(struct account, data_center), "us", 0, 0, data_centers},
+	{"url", TYPE_TEXT, offsetof(struct account, url), "", 0, 0, NULL},
+	{"api_key_file", TYPE_PATH, offsetof(struct account, api_key_file), "", 0, 0, NULL},
+	{"ca_file", TYPE_PATH, offsetof(struct account, ca_file), "", 0, 0, NULL},
+	{"proxy", TYPE_TEXT, offsetof(struct account, proxy), "", 0, 0, NULL},
+	{"timeout", TYPE_DURATION, offsetof(struct account, timeout), "20s", 10, 120 * SECOND, NULL},
+	{"deadline", TYPE_DURATION, offsetof(struct account, deadline), "60s", 10, 240 * SECOND, NULL},
+	{"attempts", TYPE_NUMBER, offsetof(struct account, attempts), "3", 1, 10, NULL},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
+_Static_assert(sizeof(milter_keys) / sizeof(milter_keys[0]) <= CONFIG_KEYS_MAXIMUM, "too many keys");
+
+void config_file_fault(struct config_file *file, size_t line, const char *format, ...)
+{
+	char text[768], shown[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	problem_quote(shown, sizeof(shown), text, strlen(text));
+	if (line > 0)
+		buffer_printf(file->faults, "%s:%zu: %s\n", file->config->file, line, shown);
+	else
+		buffer_printf(file->faults, "%s: %s\n", file->config->file, shown);
+}
+
+#define fault(file, ...) config_file_fault(file, (file)->line, __VA_ARGS__)
+
+static bool set_text(struct config_file *file, char **to, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy) {
+		file->out_of_memory = true;
+		return false;
+	}
+	free(*to);
+	*to = copy;
+	return true;
+}
+
+static bool set_path(struct config_file *file, char **to, const char *value)
+{
+	char path[PATH_MAX];
+
+	if (value[0] == '\0' || value[0] == '/')
+		return set_text(file, to, value);
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", file->directory, value) >= sizeof(path))
+		return false;
+	return set_text(file, to, path);
+}
+
+static bool list_add(struct config_file *file, struct string_list *list, const char *item)
+{
+	char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
+
+	if (!items) {
+		file->out_of_memory = true;
+		return false;
+	}
+	list->items = items;
+	list->items[list->count] = strdup(item);
+	if (!list->items[list->count]) {
+		file->out_of_memory = true;
+		return false;
+	}
+	list->count++;
+	return true;
+}
+
+static bool network_add(struct config_file *file, struct config *config, const char *item)
+{
+	struct network *networks =
+		realloc(config->networks, (config->network_count + 1) * sizeof(*networks));
+
+	if (!networks) {
+		file->out_of_memory = true;
+		return false;
+	}
+	config->networks = networks;
+	if (!network_parse(&networks[config->network_count], item)) {
+		fault(file, "networks: \"%s\" is no network; right would be 192.0.2.0/24 or "
+			      "2001:db8::/32, with no bits set behind the prefix", item);
+		return false;
+	}
+	config->network_count++;
+	return true;
+}
+
+/* Items of a list are separated by commas or blanks. */
+static void set_list(struct config_file *file, const struct key *key, void *base, const char *value)
+{
+	char *copy = strdup(value), *rest = copy;
+
+	if (!copy) {
+		file->out_of_memory = true;
+		return;
+	}
+	for (char *item; (item = strsep(&rest, ", \t")) != NULL;) {
+		if (item[0] == '\0')
+			continue;
+		if (key->type == TYPE_NETWORKS)
+			network_add(file, base, item);
+		else
+			list_add(file, (void *)((char *)base + key->offset), item);
+	}
+	free(copy);
+}
+
+/* A number with a unit out of "name factor" pairs; -1 if it is none. */
+static long long parse_scaled(const char *text, const char *const *units, const long long *factors)
+{
+	char *end;
+	long long value;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -1;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	for (size_t i = 0; errno == 0 && units[i]; i++)
+		if (strcmp(end, units[i]) == 0 && value <= LLONG_MAX / factors[i])
+			return value * factors[i];
+	return -1;
+}
+
+static long long parse_number(const struct key *key, const char *text)
+{
+	static const char *const size_units[] = {"", "K", "M", "G", NULL};
+	static const long long size_factors[] = {1, KIB, MIB, 1024 * MIB};
+	static const char *const duration_units[] = {"ms", "s", "m", "h", "d", NULL};
+	static const long long duration_factors[] = {1, SECOND, 60 * SECOND, 3600 * SECOND,
+						     86400 * SECOND};
+	static const char *const plain[] = {"", NULL};
+	static const long long one[] = {1};
+	char *end;
+	long value;
+
+	switch (key->type) {
+	case TYPE_SIZE:
+		return parse_scaled(text, size_units, size_factors);
+	case TYPE_DURATION:
+		return parse_scaled(text, duration_units, duration_factors);
+	case TYPE_OCTAL:
+		value = strtol(text, &end, 8);
+		return text[0] >= '0' && text[0] <= '7' && *end == '\0' ? value : -1;
+	default:
+		return parse_scaled(text, plain, one);
+	}
+}
+
+/* A limit the way a file would say it. */
+static const char *show_limit(const struct key *key, long long value, char *out, size_t size)
+{
+	if (key->type == TYPE_DURATION)
+		snprintf(out, size, value % SECOND ? "%lldms" : "%llds",
+			 value % SECOND ? value : value / SECOND);
+	else if (key->type == TYPE_SIZE && value >= MIB)
+		snprintf(out, size, "%lldM", value / MIB);
+	else if (key->type == TYPE_SIZE && value >= KIB)
+		snprintf(out, size, "%lldK", value / KIB);
+	else
+		snprintf(out, size, key->type == TYPE_OCTAL ? "0%llo" : "%lld", value);
+	return out;
+}
+
+static void set_number(struct config_file *file, const struct key *key, void *to, const char *value)
+{
+	static const char *const forms[] = {
+		[TYPE_SIZE] = "a size (4096, 64K, 10M)",
+		[TYPE_DURATION] = "a duration (250ms, 5s, 2m, 1h)",
+		[TYPE_OCTAL] = "an octal mode (0660)",
+		[TYPE_NUMBER] = "a number",
+	};
+	long long number = parse_number(key, value);
+	char least[32], most[32];
+
+	if (number < key->least || number > key->most) {
+		fault(file, "%s: \"%s\" is not right: it takes %s from %s to %s", key->name, value,
+		      forms[key->type], show_limit(key, key->least, least, sizeof(least)),
+		      show_limit(key, key->most, most, sizeof(most)));
+		return;
+	}
+	*(long long *)to = number;
+}
+
+static void set_choice(struct config_file *file, const struct key *key, int *to, const char *value)
+{
+	char all[128] = "";
+
+	for (int i = 0; key->choices[i]; i++) {
+		size_t used = strlen(all);
+
+		if (strcmp(key->choices[i], value) == 0) {
+			*to = i;
+			return;
+		}
+		snprintf(all + used, sizeof(all) - used, "%s%s", i > 0 ? ", " : "", key->choices[i]);
+	}
+	fault(file, "%s: \"%s\" is not one of: %s", key->name, value, all);
+}
+
+static void set_value(struct config_file *file, const struct key *key, void *base, const char *value)
+{
+	void *to = (char *)base + key->offset;
+
+	switch (key->type) {
+	case TYPE_TEXT:
+		set_text(file, to, value);
+		break;
+	case TYPE_PATH:
+		if (!set_path(file, to, value) && !file->out_of_memory)
+			fault(file, "%s: the path is too long", key->name);
+		break;
+	case TYPE_CHOICE:
+		set_choice(file, key, to, value);
+		break;
+	case TYPE_YES_NO:
+		if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+			fault(file, "%s: \"%s\" is not yes or no", key->name, value);
+		*(bool *)to = strcmp(value, "yes") == 0;
+		break;
+	case TYPE_LIST:
+	case TYPE_NETWORKS:
+		set_list(file, key, base, value);
+		break;
+	default:
+		set_number(file, key, to, value);
+		break;
+	}
+}
+
+static void set_initial(struct config_file *file, const struct key *keys, void *base)
+{
+	for (; keys->name; keys++)
+		set_value(file, keys, base, keys->initial);
+}
+
+static void set_key(struct config_file *file, const struct key *keys, size_t first, size_t *lines,
+		    void *base, const char *name, const char *value)
+{
+	size_t i = first;
+
+	while (keys[i].name && strcmp(keys[i].name, name) != 0)
+		i++;
+	if (!keys[i].name) {
+		fault(file, "%s: unknown key in [%s]", name, file->section_name);
+		return;
+	}
+	if (file->indented) {
+		if (keys[i].type == TYPE_LIST || keys[i].type == TYPE_NETWORKS)
+			set_value(file, &keys[i], base, value);
+		else
+			fault(file, "a line that begins with white space goes on with the list "
+				      "before it, but %s is no list", name);
+		return;
+	}
+	if (lines[i]) {
+		fault(file, "%s: given twice; first in line %zu", name, lines[i]);
+		return;
+	}
+	lines[i] = file->line;
+	if (keys[i].type == TYPE_NETWORKS) /* the file's own replace the initial ones */
+		((struct config *)base)->network_count = 0;
+	set_value(file, &keys[i], base, value);
+}
+
+/* inih's handler. It calls it for each key, and again for each line that continues one. */
+static int take_key(void *context, const char *section, const char *name, const char *value)
+{
+	struct config_file *file = context;
+
+	(void)section;
+	switch (file->section) {
+	case SECTION_MILTER:
+		set_key(file, milter_keys, 0, file->milter_lines, file->config, name, value);
+		break;
+	case SECTION_TRUST:
+		set_key(file, trust_keys, 0, file->trust_lines, file->config, name, value);
+		break;
+	case SECTION_CRONOFY:
+		set_key(file, account_keys, OWN_KEYS, file->defaults.lines,
+			&file->defaults.account, name, value);
+		break;
+	case SECTION_ACCOUNT:
+		set_key(file, account_keys, 0, file->drafts[file->draft_count - 1].lines,
+			&file->drafts[file->draft_count - 1].account, name, value);
+		break;
+	case SECTION_NONE:
+		fault(file, "%s: a key before the first section", name);
+		break;
+	case SECTION_UNKNOWN:
+		break;
+	}
+	return 1;
+}
+
+static void begin_account(struct config_file *file, const char *name)
+{
+	struct config_draft *drafts;
+	size_t length = strlen(name);
+
+	if (length == 0 || length > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"
+						       "STUVWXYZ0123456789._-") != length)
+		fault(file, "[account %s]: a name is 1 to 64 letters, digits, dots, dashes and "
+			      "underscores", name);
+	for (size_t i = 0; i < file->draft_count; i++)
+		if (strcmp(file->drafts[i].account.name, name) == 0)
+			fault(file, "[account %s]: there is one of that name in line %zu", name,
+			      file->drafts[i].account.line);
+	drafts = realloc(file->drafts, (file->draft_count + 1) * sizeof(*drafts));
+	if (!drafts) {
+		file->out_of_memory = true;
+		return;
+	}
+	file->drafts = drafts;
+	drafts[file->draft_count] = (struct config_draft){.account = {.line = file->line}};
+	if (set_text(file, &drafts[file->draft_count].account.name, name)) {
+		file->draft_count++;
+		file->section = SECTION_ACCOUNT;
+	}
+}
+
+/* A line that begins with "[". We look at it ourselves: inih keeps quiet about empty sections. */
+static void begin_section(struct config_file *file, const char *line)
+{
+	static const char *const names[] = {
+		[SECTION_MILTER] = "milter",
+		[SECTION_TRUST] = "trust",
+		[SECTION_CRONOFY] = "cronofy",
+	};
+	const size_t length = strcspn(line + 1, "]");
+	char *const name = file->section_name;
+
+	file->section = SECTION_UNKNOWN;
+	if (line[1 + length] != ']')
+		return; /* inih reports it */
+	snprintf(name, sizeof(file->section_name), "%.*s", (int)length, line + 1);
+	if (strncmp(name, "account", 7) == 0 && (name[7] == ' ' || name[7] == '\t')) {
+		begin_account(file, name + 7 + strspn(name + 7, " \t"));
+		return;
+	}
+	for (int i = SECTION_MILTER; i < SECTION_ACCOUNT; i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		file->section = (enum config_section)i;
+		return;
+	}
+	fault(file, "[%s]: unknown section; there are [milter], [trust], [cronofy] and "
+		    "[account NAME]", name);
+}
+
+/* Cuts a # comment, which inih itself knows only at the beginning of a line, and white space. */
+static void cut_comment(char *line)
+{
+	size_t length = 0;
+
+	while (line[length] && !(line[length] == '#' &&
+				 (length == 0 || isspace((unsigned char)line[length - 1]))))
+		length++;
+	while (length > 0 && isspace((unsigned char)line[length - 1]))
+		length--;
+	line[length] = '\0';
+}
+
+/* Reads the next line of the file. A line is indented if it goes on with the list before it. */
+static bool next_line(struct config_file *file)
+{
+	const char *start;
+
+	if (getline(&file->text, &file->text_capacity, file->stream) < 0)
+		return false;
+	file->line++;
+	file->rest = file->text;
+	if (file->line == 1 && strncmp(file->rest, "\xef\xbb\xbf", 3) == 0)
+		file->rest += 3;
+	cut_comment(file->rest);
+	start = file->rest + strspn(file->rest, " \t");
+	file->indented = start > file->rest && start[0] != '[' && !strchr(start, '=');
+	if (!file->indented)
+		file->rest += start - file->rest;
+	if (file->rest[0] == '[')
+		begin_section(file, file->rest);
+	return true;
+}
+
+/*
+ * inih's reader, as fgets. It counts lines, which inih does not tell its handler; and it hands over
+ * a line that is longer than inih takes in pieces, each of them but the first indented, as inih
+ * wants lists to go on.
+ */
+static char *read_line(char *line, int size, void *context)
+{
+	struct config_file *file = context;
+	size_t room = (size_t)size - 3, length; /* for a space, a line end and the NUL */
+
+	if (file->rest && file->rest[0])
+		file->indented = true;
+	else if (!next_line(file))
+		return NULL;
+	length = strlen(file->rest);
+	if (length > room) {
+		length = room;
+		while (length > 0 && !strchr(", \t", file->rest[length - 1]))
+			length--;
+		if (length == 0)
+			length = room;
+	}
+	snprintf(line, (size_t)size, "%s%.*s\n", file->indented ? " " : "", (int)length, file->rest);
+	file->rest += length;
+	return line;
+}
+
+static void inherit(struct config_file *file, struct config_draft *draft)
+{
+	for (size_t i = OWN_KEYS; account_keys[i].name; i++) {
+		const struct key *key = &account_keys[i];
+		void *to = (char *)&draft->account + key->offset;
+		const void *from = (const char *)&file->defaults.account + key->offset;
+
+		if (draft->lines[i] > 0)
+			continue;
+		draft->lines[i] = file->defaults.lines[i];
+		if (key->type == TYPE_TEXT || key->type == TYPE_PATH)
+			set_text(file, to, *(char *const *)from);
+		else if (key->type == TYPE_CHOICE)
+			memcpy(to, from, sizeof(int));
+		else
+			memcpy(to, from, sizeof(long long));
+	}
+}
+
+bool config_file_read(struct config_file *file)
+{
+	const char *slash = strrchr(file->config->file, '/');
+	int result;
+
+	set_text(file, &file->directory, slash ? file->config->file : ".");
+	if (slash && file->directory)
+		file->directory[slash - file->config->file] = '\0';
+	set_initial(file, milter_keys, file->config);
+	set_initial(file, trust_keys, file->config);
+	set_initial(file, account_keys, &file->defaults.account);
+	file->stream = fopen(file->config->file, "re");
+	if (!file->stream) {
+		config_file_fault(file, 0, "%s", strerror(errno));
+		return false;
+	}
+	result = ini_parse_stream(read_line, file, take_key, file);
+	if (ferror(file->stream))
+		config_file_fault(file, 0, "cannot be read: %s", strerror(errno));
+	fclose(file->stream);
+	free(file->text);
+	if (result > 0)
+		config_file_fault(file, (size_t)result,
+				  "neither [section] nor key = value nor # comment");
+	for (size_t i = 0; i < file->draft_count; i++)
+		inherit(file, &file->drafts[i]);
+	return !file->out_of_memory;
+}
+
+static size_t line_of(const struct key *keys, const size_t *lines, const char *name)
+{
+	for (size_t i = 0; keys[i].name; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return lines[i];
+	return 0;
+}
+
+size_t config_file_milter_line(const struct config_file *file, const char *name)
+{
+	return line_of(milter_keys, file->milter_lines, name);
+}
+
+size_t config_draft_line(const struct config_draft *draft, const char *name)
+{
+	size_t line = line_of(account_keys, draft->lines, name);
+
+	return line > 0 ? line : draft->account.line;
+}

@@ -1,0 +1,133 @@
+#include "entity.h"
+
+#include <string.h>
+
+static void copy_trimmed(char *out, size_t size, struct span text)
+{
+	text = span_trim(text);
+	if (text.length >= size)
+		text.length = size - 1;
+	memcpy(out, text.at, text.length);
+	out[text.length] = '\0';
+}
+
+/* RFC 2046, 5.1.1: bcharsnospace and inner spaces, 1 to 70 of them. */
+static bool is_boundary(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length == 0 || length > ENTITY_BOUNDARY_MAXIMUM || text[length - 1] == ' ')
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+static enum entity_kind multipart_kind(struct span subtype)
+{
+	if (span_is(subtype, "alternative"))
+		return KIND_ALTERNATIVE;
+	if (span_is(subtype, "related"))
+		return KIND_RELATED;
+	if (span_is(subtype, "mixed"))
+		return KIND_MIXED;
+	if (span_is(subtype, "encrypted"))
+		return KIND_ENCRYPTED;
+	if (span_is(subtype, "report"))
+		return KIND_UNDELIVERED;
+	return KIND_OTHER_MULTIPART;
+}
+
+/* RFC 8551, 3.2.2: without smime-type nobody can tell that it is not encrypted. */
+static enum entity_kind pkcs7_kind(struct span value)
+{
+	char smime_type[32];
+
+	if (field_parameter(value, "smime-type", smime_type, sizeof(smime_type)) !=
+	    FIELD_PARAMETER_FOUND)
+		return KIND_ENCRYPTED;
+	if (span_is((struct span){smime_type, strlen(smime_type)}, "signed-data") ||
+	    span_is((struct span){smime_type, strlen(smime_type)}, "certs-only"))
+		return KIND_FILE;
+	return KIND_ENCRYPTED;
+}
+
+static void read_content_type(struct entity *entity, struct span value)
+{
+	struct span type, subtype;
+	char method[64];
+
+	if (!field_media_type(value, &type, &subtype)) {
+		entity->kind = KIND_TEXT;
+	} else if (span_is(type, "multipart")) {
+		entity->kind = multipart_kind(subtype);
+		entity->boundary_usable =
+			field_parameter(value, "boundary", entity->boundary,
+					sizeof(entity->boundary)) == FIELD_PARAMETER_FOUND &&
+			is_boundary(entity->boundary);
+		if (field_parameter(value, "start", entity->start, sizeof(entity->start)) !=
+		    FIELD_PARAMETER_FOUND)
+			entity->start[0] = '\0';
+	} else if (span_is(type, "text")) {
+		entity->kind = KIND_TEXT;
+		if (span_is(subtype, "calendar") &&
+		    field_parameter(value, "method", method, sizeof(method)) !=
+			    FIELD_PARAMETER_ABSENT)
+			entity->trouble = "it already carries a calendar (text/calendar with a "
+					  "method); one invite in a message";
+	} else if (span_is(type, "message") && span_is(subtype, "partial")) {
+		entity->kind = KIND_UNDELIVERED;
+	} else if (span_is(type, "application") &&
+		   (span_is(subtype, "pkcs7-mime") || span_is(subtype, "x-pkcs7-mime"))) {
+		entity->kind = pkcs7_kind(value);
+	} else {
+		entity->kind = KIND_FILE;
+		if (span_is(type, "application") &&
+		    (span_is(subtype, "ms-tnef") || span_is(subtype, "vnd.ms-tnef")))
+			entity->trouble = "it holds a winmail.dat (application/ms-tnef), beside "
+					  "which mail programs ignore a calendar";
+	}
+}
+
+void entity_read(struct entity *entity, struct span block)
+{
+	struct span name, value, content_type = {NULL, 0};
+	bool encoded = false;
+
+	*entity = (struct entity){.kind = KIND_TEXT, .untyped = true};
+	while (field_next(&block, &name, &value)) {
+		if (span_is(name, "Content-Type")) {
+			struct span again = span_trim(value);
+
+			if (!entity->untyped && (again.length != content_type.length ||
+						 memcmp(again.at, content_type.at, again.length)))
+				entity->headers_malformed = true;
+			if (entity->untyped)
+				content_type = again;
+			entity->untyped = false;
+			if (again.at == content_type.at || entity->headers_malformed)
+				read_content_type(entity, value);
+		} else if (span_is(name, "Content-Disposition")) {
+			entity->attachment = span_is(field_first_token(value), "attachment");
+		} else if (span_is(name, "Content-Transfer-Encoding")) {
+			struct span encoding = field_first_token(value);
+
+			encoded = !span_is(encoding, "7bit") && !span_is(encoding, "8bit") &&
+				  !span_is(encoding, "binary");
+		} else if (span_is(name, "Content-ID")) {
+			copy_trimmed(entity->content_id, sizeof(entity->content_id), value);
+		}
+	}
+	if (block.length > 0)
+		entity->headers_malformed = true;
+	/* RFC 2045, 6.4: an encoded multipart is none that anybody could look into. */
+	if (encoded)
+		entity->boundary_usable = false;
+}
+
+bool entity_is_multipart(const struct entity *entity)
+{
+	return entity->kind == KIND_ALTERNATIVE || entity->kind == KIND_RELATED ||
+	       entity->kind == KIND_MIXED || entity->kind == KIND_OTHER_MULTIPART;
+}

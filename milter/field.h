@@ -1,0 +1,59 @@
+/*
+ * field: reading header field values (RFC 5322, 2.2.3 and 3.2; RFC 2045, 5.1).
+ *
+ * Values are bytes as they stand after the colon, folded or not; nothing here allocates, and
+ * nothing in a value is trusted. Only what the filter needs is here: a media type, one parameter,
+ * the first word, an address.
+ */
+#ifndef FIELD_H
+#define FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A piece of somebody else's bytes; not NUL-terminated. */
+struct span {
+	const char *at;
+	size_t length;
+};
+
+/* Does the span hold this text, ASCII letters compared without case? */
+bool span_is(struct span span, const char *text);
+
+/* The span without white space (space, tab, CR, LF) at its ends. */
+struct span span_trim(struct span span);
+
+/*
+ * The type and subtype of a Content-Type value, both within it. False if there is no type/subtype
+ * there: RFC 2045, 5.2 then says text/plain.
+ */
+bool field_media_type(struct span value, struct span *type, struct span *subtype);
+
+/* The first token of a value, such as the disposition of Content-Disposition; may be empty. */
+struct span field_first_token(struct span value);
+
+enum field_parameter {
+	FIELD_PARAMETER_ABSENT,
+	FIELD_PARAMETER_FOUND,
+	FIELD_PARAMETER_UNUSABLE, /* given twice, cut in pieces (RFC 2231), malformed or too long */
+};
+
+/*
+ * Looks for `; name=value` in a structured value and writes the value, unquoted and unfolded, as
+ * NUL-terminated text into `out` of `size` bytes.
+ */
+enum field_parameter field_parameter(struct span value, const char *name, char *out, size_t size);
+
+/*
+ * The address in a From-like value: what stands in the first <>, or the whole value if it is a
+ * bare address. Empty if there is none.
+ */
+struct span field_address(struct span value);
+
+/*
+ * Walks over the fields of a header block (of a MIME part, or of a message). `*block` is shortened
+ * by each call. False at the end, or at a line that is no field: then `*block` is not empty.
+ */
+bool field_next(struct span *block, struct span *name, struct span *value);
+
+#endif

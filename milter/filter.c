@@ -1,0 +1,323 @@
+#include "filter.h"
+
+#include "log.h"
+
+#include <libmilter/mfapi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* libmilter hands its callbacks no pointer of ours but the connection's: set once, at the start. */
+static struct server *the_server;
+
+/* What one of the MTA's connections needs to know. libmilter's private pointer. */
+struct session {
+	struct message *message;
+	struct config *config;  /* of the message at hand; a reference */
+	bool no_reply_connect;  /* the MTA does not wait for our answer at this step */
+	bool no_reply_mail;
+	bool no_reply_recipient;
+	bool no_reply_header;
+	bool leading_space;     /* header values come, and go, with the space behind the colon */
+	bool may_skip;          /* we may say that we have seen enough of the body */
+	bool knows_client;
+	struct sockaddr_storage client;
+};
+
+static struct session *session_of(SMFICTX *context)
+{
+	return smfi_getpriv(context);
+}
+
+static const char *macro(SMFICTX *context, const char *name)
+{
+	const char *value = smfi_getsymval(context, (char *)name);
+
+	return value ? value : "";
+}
+
+/* ---- steps of the conversation ---- */
+
+#define NEEDED_ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY)
+
+static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
+			     unsigned long unused2, unsigned long unused3,
+			     unsigned long *our_actions, unsigned long *our_steps,
+			     unsigned long *our2, unsigned long *our3)
+{
+	unsigned long wanted = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_MAIL |
+			       SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_HDR_LEADSPC | SMFIP_SKIP;
+	struct session *session;
+	struct config *config;
+
+	(void)unused2;
+	(void)unused3;
+	if ((actions & NEEDED_ACTIONS) != NEEDED_ACTIONS) {
+		log_write(LOG_LEVEL_ERROR, "the MTA does not permit what this filter is for: adding "
+					   "and changing headers, replacing the body");
+		return SMFIS_REJECT;
+	}
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return SMFIS_TEMPFAIL;
+	session->message = message_new(&the_server->services);
+	if (!session->message || smfi_setpriv(context, session) != MI_SUCCESS) {
+		message_free(session->message);
+		free(session);
+		return SMFIS_TEMPFAIL;
+	}
+	/* Over TCP a step without an answer makes two small packets of the MTA's wait for each
+	 * other, 40 ms a message (Nagle); the DATA step's answer prevents it. */
+	config = server_config(the_server);
+	if (config->socket_path)
+		wanted |= SMFIP_NODATA;
+	config_release(config);
+
+	wanted &= steps;
+	session->no_reply_connect = wanted & SMFIP_NR_CONN;
+	session->no_reply_mail = wanted & SMFIP_NR_MAIL;
+	session->no_reply_recipient = wanted & SMFIP_NR_RCPT;
+	session->no_reply_header = wanted & SMFIP_NR_HDR;
+	session->leading_space = wanted & SMFIP_HDR_LEADSPC;
+	session->may_skip = wanted & SMFIP_SKIP;
+	*our_actions = actions & (NEEDED_ACTIONS | SMFIF_QUARANTINE);
+	*our_steps = wanted;
+	*our2 = 0;
+	*our3 = 0;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
+{
+	struct session *session = session_of(context);
+
+	(void)host;
+	if (!session)
+		return SMFIS_TEMPFAIL;
+	session->knows_client = true;
+	if (address && address->sa_family == AF_INET)
+		memcpy(&session->client, address, sizeof(struct sockaddr_in));
+	else if (address && address->sa_family == AF_INET6)
+		memcpy(&session->client, address, sizeof(struct sockaddr_in6));
+	else
+		session->knows_client = false;
+	return session->no_reply_connect ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+/* A message begins; whatever became of the one before it is over. */
+static sfsistat on_sender(SMFICTX *context, char **arguments)
+{
+	struct session *session = session_of(context);
+
+	if (!session)
+		return SMFIS_TEMPFAIL;
+	config_release(session->config);
+	session->config = server_config(the_server);
+	message_begin(session->message, session->config,
+		      session->knows_client ? (const struct sockaddr *)&session->client : NULL,
+		      macro(context, "{auth_authen}"), arguments[0]);
+	return session->no_reply_mail ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static sfsistat on_recipient(SMFICTX *context, char **arguments)
+{
+	struct session *session = session_of(context);
+
+	if (!session || !session->config)
+		return SMFIS_TEMPFAIL;
+	message_add_recipient(session->message, arguments[0]);
+	return session->no_reply_recipient ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static sfsistat on_data(SMFICTX *context)
+{
+	(void)context;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat on_header(SMFICTX *context, char *name, char *value)
+{
+	struct session *session = session_of(context);
+
+	if (!session || !session->config)
+		return SMFIS_TEMPFAIL;
+	message_add_header(session->message, name, value, !session->leading_space);
+	return session->no_reply_header ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+/* ---- answers ---- */
+
+/* A reply's text as libmilter takes it: ASCII, % doubled, at most 980 bytes. */
+static void set_reply(SMFICTX *context, const struct message_verdict *verdict)
+{
+	char text[960];
+	size_t used = 0;
+
+	for (const char *at = verdict->text; *at && used + 2 < sizeof(text); at++) {
+		if (*at == '%')
+			text[used++] = '%';
+		text[used++] = *at >= ' ' && *at < 0x7f ? *at : '?';
+	}
+	text[used] = '\0';
+	if (smfi_setreply(context, (char *)verdict->code, (char *)verdict->enhanced, text) !=
+	    MI_SUCCESS)
+		log_write(LOG_LEVEL_ERROR, "libmilter did not take the reply \"%s %s %s\"",
+			  verdict->code, verdict->enhanced, text);
+}
+
+static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
+{
+	switch (verdict->action) {
+	case MESSAGE_REJECT:
+		set_reply(context, verdict);
+		return SMFIS_REJECT;
+	case MESSAGE_TEMPFAIL:
+		set_reply(context, verdict);
+		return SMFIS_TEMPFAIL;
+	case MESSAGE_HOLD:
+		if (smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
+			return SMFIS_ACCEPT;
+		log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
+		return SMFIS_TEMPFAIL;
+	default:
+		return SMFIS_ACCEPT;
+	}
+}
+
+static sfsistat on_end_of_headers(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+
+	if (!session || !session->config)
+		return SMFIS_TEMPFAIL;
+	switch (message_end_headers(session->message, macro(context, "i"))) {
+	case MESSAGE_NOTHING_TO_DO:
+		return SMFIS_ACCEPT;
+	case MESSAGE_DECIDED:
+		return answer(context, message_verdict(session->message));
+	default:
+		return SMFIS_CONTINUE;
+	}
+}
+
+static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
+{
+	struct session *session = session_of(context);
+
+	if (!session || !session->config)
+		return SMFIS_TEMPFAIL;
+	if (message_add_body(session->message, (const char *)data, length) == MESSAGE_WANTS_BODY)
+		return SMFIS_CONTINUE;
+	return session->may_skip ? SMFIS_SKIP : SMFIS_CONTINUE;
+}
+
+/* ---- the end of a message ---- */
+
+static bool still_there(void *context)
+{
+	return smfi_progress(context) == MI_SUCCESS;
+}
+
+static bool replace_body(void *context, const char *data, size_t length)
+{
+	return length == 0 ||
+	       smfi_replacebody(context, (unsigned char *)data, (int)length) == MI_SUCCESS;
+}
+
+static bool edit_header(SMFICTX *context, const struct header_edit *edit, bool leading_space)
+{
+	char value[sizeof(edit->value) + 1];
+
+	snprintf(value, sizeof(value), "%s%s", leading_space ? " " : "", edit->value);
+	switch (edit->kind) {
+	case HEADER_CHANGE:
+		return smfi_chgheader(context, (char *)edit->name, 1, value) == MI_SUCCESS;
+	case HEADER_ADD:
+		return smfi_addheader(context, (char *)edit->name, value) == MI_SUCCESS;
+	default:
+		/* From the last to the first: the one order that Postfix and Sendmail number alike. */
+		for (size_t i = edit->last; i >= edit->first; i--)
+			if (smfi_chgheader(context, (char *)edit->name, (int)i, NULL) != MI_SUCCESS)
+				return false;
+		return true;
+	}
+}
+
+/* Headers first, then the body with nothing in between: Postfix takes it in no other order. */
+static bool carry_out(SMFICTX *context, struct session *session)
+{
+	const struct header_edits *edits = message_edits(session->message);
+	struct problem why;
+
+	for (size_t i = 0; i < edits->count; i++)
+		if (!edit_header(context, &edits->items[i], session->leading_space)) {
+			log_write(LOG_LEVEL_ERROR, "the MTA did not take a change of %s",
+				  edits->items[i].name);
+			return false;
+		}
+	if (message_has_new_body(session->message) &&
+	    !message_write_body(session->message, replace_body, context, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return false;
+	}
+	return true;
+}
+
+static sfsistat on_end_of_message(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+
+	if (!session || !session->config)
+		return SMFIS_TEMPFAIL;
+	message_finish(session->message, still_there, context);
+	if (message_verdict(session->message)->action == MESSAGE_ACCEPT &&
+	    !carry_out(context, session))
+		return SMFIS_TEMPFAIL;
+	return answer(context, message_verdict(session->message));
+}
+
+static sfsistat on_abort(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+
+	if (session)
+		message_forget(session->message);
+	return SMFIS_CONTINUE;
+}
+
+/* Comes without a connect, and without a session, when somebody only looked whether we are here. */
+static sfsistat on_close(SMFICTX *context)
+{
+	struct session *session = session_of(context);
+
+	if (!session)
+		return SMFIS_CONTINUE;
+	smfi_setpriv(context, NULL);
+	message_free(session->message);
+	config_release(session->config);
+	free(session);
+	return SMFIS_CONTINUE;
+}
+
+bool filter_register(struct server *server)
+{
+	struct smfiDesc description = {
+		.xxfi_name = "cancel-invite-milter",
+		.xxfi_version = SMFI_VERSION,
+		.xxfi_flags = NEEDED_ACTIONS | SMFIF_QUARANTINE,
+		.xxfi_negotiate = on_negotiate,
+		.xxfi_connect = on_connect,
+		.xxfi_envfrom = on_sender,
+		.xxfi_envrcpt = on_recipient,
+		.xxfi_data = on_data,
+		.xxfi_header = on_header,
+		.xxfi_eoh = on_end_of_headers,
+		.xxfi_body = on_body,
+		.xxfi_eom = on_end_of_message,
+		.xxfi_abort = on_abort,
+		.xxfi_close = on_close,
+	};
+
+	the_server = server;
+	return smfi_register(description) == MI_SUCCESS;
+}

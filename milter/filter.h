@@ -1,0 +1,15 @@
+/*
+ * filter: the milter callbacks. They gather a message and hand its result back; what is done with
+ * it is message's business.
+ */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include "server.h"
+
+#include <stdbool.h>
+
+/* Tells libmilter who we are. The server must live as long as the process. False if it will not. */
+bool filter_register(struct server *server);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * headers: what is kept of a message's headers, and how they change.
+ *
+ * Of most headers nothing is kept. The changes are told in a way that every MTA carries out alike.
+ */
+#ifndef HEADERS_H
+#define HEADERS_H
+
+#include "buffer.h"
+#include "field.h"
+#include "rewrite.h"
+#include "tag.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HEADERS_CONTENT_MAXIMUM ((size_t)64 * 1024) /* bytes, of all Content-* fields */
+#define HEADERS_TAG_MAXIMUM ((size_t)16 * 1024)
+#define HEADERS_NAME_MAXIMUM 79 /* bytes, of the name of a Content-* field */
+
+struct headers {
+	size_t bytes;                /* of all headers */
+	size_t tags;                 /* how many */
+	struct buffer tag_value;     /* of the first one */
+	struct buffer content;       /* a block of the Content-* fields that are E's own */
+	size_t mime_versions;
+	bool mime_version_is_1_0;    /* the first one's value */
+	bool signed_already;         /* there is a DKIM-Signature */
+	char from[TAG_ADDRESS_MAXIMUM + 1]; /* the address; "" if there is none */
+	char message_id[256];        /* with <>; "" if there is none */
+};
+
+struct headers headers_new(void);
+
+/* Forgets all headers; the memory is kept for the next message. */
+void headers_clear(struct headers *headers);
+void headers_free(struct headers *headers);
+
+/*
+ * A header as it stands: the value is all that is behind the colon, but for one space there if
+ * `space_cut`. `tag` is the tag's name.
+ */
+void headers_add(struct headers *headers, const char *tag, const char *name, const char *value,
+		 bool space_cut);
+
+/* A change; values have no leading space. */
+struct header_edit {
+	enum {
+		HEADER_DELETE, /* those of that name from number `last` down to `first`, from 1 */
+		HEADER_CHANGE, /* the first one of that name */
+		HEADER_ADD,
+	} kind;
+	char name[HEADERS_NAME_MAXIMUM + 1];
+	size_t first, last;
+	char value[128];
+};
+
+/* Changes, to be carried out in their order. */
+struct header_edits {
+	struct header_edit *items;
+	size_t count;
+	bool failed; /* no memory for some of them */
+};
+
+/* All the tags go. */
+void headers_strip_tags(const struct headers *headers, const char *tag, struct header_edits *edits);
+
+/* What has to change beside the body. */
+void headers_follow_rewrite(const struct headers *headers, const struct rewrite *rewrite,
+			    struct header_edits *edits);
+
+void header_edits_free(struct header_edits *edits);
+
+#endif

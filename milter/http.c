@@ -1,0 +1,359 @@
+#include "http.h"
+
+#include "monotonic.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOST_CONNECTIONS 16L  /* HTTP/1.1 servers; HTTP/2 takes one or two */
+#define ALL_CONNECTIONS 128L
+#define STREAMS 250L          /* of one connection; servers usually allow 100 to 250 */
+#define CONNECT_TIMEOUT 10000 /* ms, of a call's time-out */
+
+enum call_state {
+	CALL_WAITING,  /* in the list of new calls */
+	CALL_RUNNING,  /* the thread's */
+	CALL_DONE,     /* the caller's; the thread knows it no more */
+};
+
+struct http_call {
+	struct http *http;
+	struct http_call *next; /* in http->calls */
+	enum call_state state;
+	bool abandoned;        /* the caller is gone: the thread frees it */
+	CURL *easy;
+	struct curl_slist *headers;
+	char *body;
+	size_t header_bytes;
+	char error[CURL_ERROR_SIZE];
+	struct http_reply reply;
+};
+
+struct http {
+	CURLM *multi;
+	pthread_t thread;
+	pthread_mutex_t lock;   /* guards all below, and states and abandonment of calls */
+	pthread_cond_t done;
+	struct http_call *calls; /* waiting and running */
+	bool stopping;
+};
+
+/* ---- one transfer ---- */
+
+static size_t take_body(char *data, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+
+	(void)size;
+	buffer_append(&call->reply.body, data, count);
+	call->reply.too_large |= call->reply.body.failed;
+	return call->reply.body.failed ? 0 : count;
+}
+
+static size_t take_header(char *data, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+
+	(void)data;
+	(void)size;
+	call->header_bytes += count;
+	call->reply.too_large |= call->header_bytes > HTTP_REPLY_HEADERS_MAXIMUM;
+	return call->reply.too_large ? 0 : count;
+}
+
+static bool add_header(struct curl_slist **headers, const char *header)
+{
+	struct curl_slist *longer = curl_slist_append(*headers, header);
+
+	if (longer)
+		*headers = longer;
+	return longer != NULL;
+}
+
+static bool make_headers(struct http_call *call, const char *bearer)
+{
+	struct buffer line = buffer_with_maximum(8192);
+	bool good;
+
+	buffer_printf(&line, "Authorization: Bearer %s", bearer);
+	good = !line.failed && add_header(&call->headers, line.data) &&
+	       add_header(&call->headers, "Content-Type: application/json; charset=utf-8") &&
+	       add_header(&call->headers, "Accept: application/json") &&
+	       add_header(&call->headers, "Expect:");
+	if (line.data)
+		explicit_bzero(line.data, line.length);
+	buffer_free(&line);
+	return good;
+}
+
+static bool set_up(struct http_call *call, const struct http_request *request)
+{
+	CURL *easy = call->easy;
+	long timeout = (long)(request->timeout > 0 ? request->timeout : 1);
+	bool good = make_headers(call, request->bearer);
+
+#define SET(option, value) good = good && curl_easy_setopt(easy, option, value) == CURLE_OK
+	SET(CURLOPT_URL, request->url);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L); /* the key must not go to another host */
+	SET(CURLOPT_HTTPHEADER, call->headers);
+	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_POSTFIELDS, call->body);
+	SET(CURLOPT_POSTFIELDSIZE, (long)request->body_length);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	SET(CURLOPT_PIPEWAIT, 1L); /* rather share a connection than open another */
+	SET(CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	if (request->ca_file[0])
+		SET(CURLOPT_CAINFO, request->ca_file);
+	SET(CURLOPT_PROXY, request->proxy); /* "" also turns the environment's off */
+	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+	SET(CURLOPT_USERAGENT, "cancel-invite-milter");
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_TIMEOUT_MS, timeout);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_TIMEOUT ? timeout : CONNECT_TIMEOUT);
+	SET(CURLOPT_WRITEFUNCTION, take_body);
+	SET(CURLOPT_WRITEDATA, call);
+	SET(CURLOPT_HEADERFUNCTION, take_header);
+	SET(CURLOPT_HEADERDATA, call);
+	SET(CURLOPT_ERRORBUFFER, call->error);
+	SET(CURLOPT_PRIVATE, call);
+#undef SET
+	return good;
+}
+
+static void free_call(struct http_call *call)
+{
+	curl_easy_cleanup(call->easy);
+	curl_slist_free_all(call->headers);
+	buffer_free(&call->reply.body);
+	free(call->body);
+	free(call);
+}
+
+static void read_result(struct http_call *call, CURLcode result)
+{
+	struct http_reply *reply = &call->reply;
+	curl_off_t retry_after = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
+	reply->arrived = result == CURLE_OK;
+	reply->timed_out = result == CURLE_OPERATION_TIMEDOUT;
+	if (reply->too_large)
+		problem_set(&reply->failure, "the reply is larger than we take");
+	else
+		problem_set(&reply->failure, "%s",
+			    call->error[0] ? call->error : curl_easy_strerror(result));
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &reply->status);
+	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &reply->version);
+	reply->version = reply->version >= CURL_HTTP_VERSION_2_0   ? 20
+			 : reply->version == CURL_HTTP_VERSION_1_0 ? 10
+								    : 11;
+	/* curl gives 0 both for "now" and for no such header. */
+	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
+	reply->retry_after = retry_after > 0 ? (long long)retry_after * 1000 : -1;
+}
+
+/* ---- the thread ---- */
+
+/* Takes the call out of the list; it is then the caller's, or nobody's. With the lock held. */
+static void let_go(struct http *http, struct http_call *call)
+{
+	struct http_call **at = &http->calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	if (call->abandoned) {
+		free_call(call);
+		return;
+	}
+	call->state = CALL_DONE;
+	pthread_cond_broadcast(&http->done);
+}
+
+/* A call that cannot go on is done, without a reply. */
+static void fail(struct http *http, struct http_call *call, const char *reason)
+{
+	call->reply.arrived = false;
+	problem_set(&call->reply.failure, "%s", reason);
+	let_go(http, call);
+}
+
+/* Starts new calls, drops abandoned ones; all of them once we stop. With the lock held. */
+static void look_through_calls(struct http *http)
+{
+	struct http_call *next;
+
+	for (struct http_call *call = http->calls; call; call = next) {
+		next = call->next;
+		if (call->abandoned || http->stopping) {
+			if (call->state == CALL_RUNNING)
+				curl_multi_remove_handle(http->multi, call->easy);
+			fail(http, call, "given up");
+		} else if (call->state == CALL_WAITING) {
+			call->state = CALL_RUNNING;
+			if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
+				fail(http, call, "no memory for the call");
+		}
+	}
+}
+
+static void collect_results(struct http *http)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
+		CURLcode result = message->data.result;
+		CURL *easy = message->easy_handle;
+		struct http_call *call = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+		read_result(call, result);
+		curl_multi_remove_handle(http->multi, easy);
+		pthread_mutex_lock(&http->lock);
+		let_go(http, call);
+		pthread_mutex_unlock(&http->lock);
+	}
+}
+
+static void *run(void *context)
+{
+	struct http *http = context;
+	bool stopping = false;
+
+	while (!stopping) {
+		int running;
+
+		pthread_mutex_lock(&http->lock);
+		look_through_calls(http);
+		stopping = http->stopping;
+		pthread_mutex_unlock(&http->lock);
+		curl_multi_perform(http->multi, &running);
+		collect_results(http);
+		if (!stopping)
+			curl_multi_poll(http->multi, NULL, 0, 60000, NULL);
+	}
+	return NULL;
+}
+
+/* ---- the outside ---- */
+
+struct http *http_start(struct problem *why)
+{
+	struct http *http = calloc(1, sizeof(*http));
+	sigset_t all, before;
+	int result;
+
+	problem_set(why, "no memory for HTTP");
+	if (!http)
+		return NULL;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(http->multi = curl_multi_init())) {
+		free(http);
+		return NULL;
+	}
+	curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
+	curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS);
+	curl_multi_setopt(http->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS);
+	pthread_mutex_init(&http->lock, NULL);
+	monotonic_condition_init(&http->done);
+	/* Signals are main's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	result = pthread_create(&http->thread, NULL, run, http);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (result != 0) {
+		problem_set(why, "no thread for HTTP: %s", strerror(result));
+		curl_multi_cleanup(http->multi);
+		free(http);
+		return NULL;
+	}
+	return http;
+}
+
+void http_stop(struct http *http)
+{
+	if (!http)
+		return;
+	pthread_mutex_lock(&http->lock);
+	http->stopping = true;
+	pthread_mutex_unlock(&http->lock);
+	curl_multi_wakeup(http->multi);
+	pthread_join(http->thread, NULL);
+	curl_multi_cleanup(http->multi);
+	pthread_cond_destroy(&http->done);
+	pthread_mutex_destroy(&http->lock);
+	free(http);
+	curl_global_cleanup();
+}
+
+struct http_call *http_begin(struct http *http, const struct http_request *request)
+{
+	struct http_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->http = http;
+	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
+	call->easy = curl_easy_init();
+	call->body = malloc(request->body_length + 1);
+	if (!call->easy || !call->body) {
+		free_call(call);
+		return NULL;
+	}
+	memcpy(call->body, request->body, request->body_length);
+	if (!set_up(call, request)) {
+		free_call(call);
+		return NULL;
+	}
+	pthread_mutex_lock(&http->lock);
+	call->next = http->calls;
+	http->calls = call;
+	pthread_mutex_unlock(&http->lock);
+	curl_multi_wakeup(http->multi);
+	return call;
+}
+
+bool http_wait(struct http_call *call, long long until)
+{
+	struct http *http = call->http;
+	bool done;
+
+	pthread_mutex_lock(&http->lock);
+	while (call->state != CALL_DONE && monotonic_now() < until)
+		monotonic_wait(&http->done, &http->lock, until);
+	done = call->state == CALL_DONE;
+	pthread_mutex_unlock(&http->lock);
+	return done;
+}
+
+void http_end(struct http_call *call, struct http_reply *reply)
+{
+	struct http *http = call->http;
+	bool done;
+
+	pthread_mutex_lock(&http->lock);
+	done = call->state == CALL_DONE;
+	call->abandoned = !done;
+	pthread_mutex_unlock(&http->lock);
+	if (!done) {
+		curl_multi_wakeup(http->multi);
+		return;
+	}
+	if (reply) {
+		*reply = call->reply;
+		call->reply.body = buffer_with_maximum(0);
+	}
+	free_call(call);
+}

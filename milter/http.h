@@ -1,0 +1,65 @@
+/*
+ * http: HTTPS requests, all on one thread that owns every connection.
+ *
+ * HTTP/2 with many requests on one connection where the server offers it (ALPN), HTTP/1.1 where it
+ * does not; connections are kept. TLS 1.2 or later, certificates verified. Redirects are never
+ * followed, the environment's proxies never used. Callers on any thread begin a call, wait, and end it.
+ */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include "buffer.h"
+#include "problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HTTP_REPLY_MAXIMUM ((size_t)4 * 1024 * 1024) /* bytes of a body, decompressed */
+#define HTTP_REPLY_HEADERS_MAXIMUM ((size_t)64 * 1024)
+
+/* A POST of a JSON text. Everything in it is copied. */
+struct http_request {
+	const char *url;
+	const char *bearer;    /* for Authorization: Bearer (RFC 6750) */
+	const char *ca_file;   /* "": the system's authorities */
+	const char *proxy;     /* "": none */
+	const char *body;
+	size_t body_length;
+	long long timeout;     /* ms, from now to the last byte of the reply */
+	bool fresh_connection; /* not on a kept one, which may be dead */
+};
+
+struct http_reply {
+	bool arrived;          /* whole; else `failure` says what went wrong, and all else is unset */
+	struct problem failure;
+	bool timed_out;        /* not arrived: there was no answer in time */
+	bool too_large;        /* not arrived: it was over a limit, here */
+	long status;           /* as HTTP's */
+	long version;          /* 10, 11, 20 */
+	long long retry_after; /* ms; -1 if the server did not say */
+	struct buffer body;
+	long new_connections;  /* made for this call */
+};
+
+struct http;
+struct http_call;
+
+/* Starts the thread. NULL, and why, if it cannot. */
+struct http *http_start(struct problem *why);
+
+/* Gives up every call and ends the thread. No call may be begun any more; those begun are ended. */
+void http_stop(struct http *http);
+
+/* NULL if there is no memory for it. */
+struct http_call *http_begin(struct http *http, const struct http_request *request);
+
+/* Waits for the reply until the moment `until` (monotonic_now()); true if it is there. */
+bool http_wait(struct http_call *call, long long until);
+
+/*
+ * Ends the call, given up if it is still under way, and frees it. If it is done and `reply` is not
+ * NULL, the reply goes there; the caller frees its body.
+ */
+void http_end(struct http_call *call, struct http_reply *reply);
+
+#endif

@@ -1,0 +1,74 @@
+#include "key_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *read_key(int file, const char *path, struct problem *why)
+{
+	char text[KEY_FILE_MAXIMUM + 1], *key = NULL;
+	struct stat status;
+	ssize_t length;
+	size_t end;
+
+	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
+		problem_set(why, "%s is no regular file", path);
+		return NULL;
+	}
+	if (status.st_mode & (S_IRWXO | S_IWGRP)) {
+		problem_set(why, "%s can be read or changed by others (mode %04o); chmod 0600 it "
+				 "and, if they could read it, have the key changed",
+			    path, (unsigned int)(status.st_mode & 07777));
+		return NULL;
+	}
+	length = read(file, text, sizeof(text));
+	if (length < 0) {
+		problem_set(why, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	end = (size_t)length;
+	while (end > 0 && strchr(" \t\r\n", text[end - 1]) && text[end - 1])
+		end--;
+	if (end == 0)
+		problem_set(why, "%s is empty; it has to hold the API key", path);
+	else if (end > KEY_FILE_MAXIMUM - 1)
+		problem_set(why, "%s is too long to be an API key", path);
+	else
+		key = strndup(text, end);
+	for (size_t i = 0; key && i < end; i++) {
+		if (text[i] > 0x20 && text[i] < 0x7f)
+			continue;
+		problem_set(why, "%s holds more than one word; it has to hold the API key alone",
+			    path);
+		key_free(key);
+		key = NULL;
+	}
+	explicit_bzero(text, sizeof(text));
+	return key;
+}
+
+char *key_file_read(const char *path, struct problem *why)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char *key;
+
+	problem_set(why, "no memory for the key");
+	if (file < 0) {
+		problem_set(why, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	key = read_key(file, path, why);
+	close(file);
+	return key;
+}
+
+void key_free(char *key)
+{
+	if (!key)
+		return;
+	explicit_bzero(key, strlen(key));
+	free(key);
+}

@@ -1,0 +1,371 @@
+/* main: options, the order in which things start and stop, privileges, signals. */
+#include "command.h"
+#include "config.h"
+#include "filter.h"
+#include "log.h"
+#include "monotonic.h"
+#include "server.h"
+#include "socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <libmilter/mfapi.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#ifndef VERSION
+#define VERSION "development"
+#endif
+
+static const char usage[] =
+	"usage: cancel-invite-milter [-c FILE]                run, in the foreground\n"
+	"       cancel-invite-milter -n [-c FILE]             check the configuration\n"
+	"       cancel-invite-milter --try MESSAGE [-c FILE] [-f SENDER] RECIPIENT...\n"
+	"                                                     the whole way of one message\n"
+	"       cancel-invite-milter --rewrite MESSAGE --calendar FILE\n"
+	"                                                     only attach a calendar\n"
+	"       cancel-invite-milter --cancel ID RECIPIENT [-c FILE] [--account NAME]\n"
+	"                                                     only call Cronofy\n"
+	"       cancel-invite-milter -V | --help\n"
+	"\n"
+	"The configuration is in " CONFIG_FILE ".\n";
+
+struct options {
+	bool help, version;
+	const char *config_file;
+	bool check;
+	const char *try_message;
+	const char *rewrite_message;
+	const char *calendar;
+	const char *cancel_id;
+	const char *account;
+	const char *sender;
+};
+
+/* ---- starting ---- */
+
+/* A descriptor 0, 1 or 2 that is closed would become a socket, and log lines would go there. */
+static bool open_standard_files(void)
+{
+	int file;
+
+	do {
+		file = open("/dev/null", O_RDWR);
+	} while (file >= 0 && file <= STDERR_FILENO);
+	if (file >= 0)
+		close(file);
+	return file >= 0;
+}
+
+static struct config *load_config(const char *path)
+{
+	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
+	struct config *config = config_load(path, &faults);
+
+	if (!config)
+		fputs(faults.data ? faults.data : "no memory\n", stderr);
+	buffer_free(&faults);
+	return config;
+}
+
+static void use_log(const struct config *config)
+{
+	log_open((enum log_target)config->log, config_log_facility(config),
+		 (enum log_level)config->log_level);
+}
+
+static bool open_socket(const struct config *config, struct problem *why)
+{
+	mode_t before;
+	int result;
+
+	if (!socket_clear_path(config, why))
+		return false;
+	before = umask(0177); /* closed to all others until its group is right */
+	errno = 0;
+	result = smfi_setconn(config->socket) == MI_SUCCESS ? smfi_opensocket(0) : MI_FAILURE;
+	umask(before);
+	if (result == MI_SUCCESS)
+		return socket_open_up(config, why);
+	problem_set(why, "socket %s cannot be opened%s%s", config->socket, errno ? ": " : "",
+		    errno ? strerror(errno) : "");
+	return false;
+}
+
+/* For good, and with every group of the old user gone. */
+static bool drop_privileges(const struct config *config)
+{
+	if (!config->user[0])
+		return true;
+	if (initgroups(config->user, config->gid) == 0 && setgid(config->gid) == 0 &&
+	    setuid(config->uid) == 0 && (config->uid == 0 || setuid(0) != 0))
+		return true;
+	log_write(LOG_LEVEL_ERROR, "cannot become user %s: %s", config->user, strerror(errno));
+	return false;
+}
+
+/* ---- reloading ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+static void say_what_needs_a_restart(const struct config *old, const struct config *new)
+{
+	if (!same_text(old->socket, new->socket) || old->socket_mode != new->socket_mode ||
+	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
+		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
+					     "change only with a restart");
+}
+
+static void reload(struct server *server)
+{
+	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
+	struct config *old = server_config(server);
+	struct config *new = config_load(old->file, &faults);
+
+	if (new) {
+		say_what_needs_a_restart(old, new);
+		pthread_mutex_lock(&server->lock);
+		server->config = new;
+		pthread_mutex_unlock(&server->lock);
+		use_log(new);
+		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
+		config_release(old); /* the server's reference; ours goes below */
+	} else {
+		char *rest = faults.data;
+
+		for (char *line; rest && (line = strsep(&rest, "\n")) != NULL;)
+			if (line[0])
+				log_write(LOG_LEVEL_ERROR, "reload: %s", line);
+		log_write(LOG_LEVEL_ERROR, "reload: the old configuration stays in force");
+	}
+	config_release(old);
+	buffer_free(&faults);
+}
+
+/* The one thread that takes SIGUSR1; SIGHUP, SIGINT and SIGTERM are libmilter's and mean stop. */
+static void *take_signals(void *context)
+{
+	sigset_t signals;
+	int number;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	for (;;)
+		if (sigwait(&signals, &number) == 0)
+			reload(context);
+	return NULL;
+}
+
+static bool start_signal_thread(struct server *server)
+{
+	pthread_t thread;
+	int result = pthread_create(&thread, NULL, take_signals, server);
+
+	if (result != 0)
+		log_write(LOG_LEVEL_ERROR, "no thread for signals: %s", strerror(result));
+	else
+		pthread_detach(thread);
+	return result == 0;
+}
+
+/* ---- running ---- */
+
+/* After libmilter has stopped listening: what is at work may end, a second signal ends it at once. */
+static void drain(struct server *server)
+{
+	const struct timespec moment = {.tv_nsec = 250000000};
+	struct config *config = server_config(server);
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	if (!places_wait_empty(server->services.places, monotonic_now() + config->drain_timeout))
+		log_write(LOG_LEVEL_WARNING, "stopping with messages still at work: the MTA will "
+					     "try them again");
+	/* A place is given back before the answer is written. */
+	nanosleep(&moment, NULL);
+	config_release(config);
+}
+
+static int serve(struct server *server)
+{
+	int result;
+
+	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, server->config->socket);
+	result = smfi_main();
+	log_write(LOG_LEVEL_INFO, "stopping");
+	drain(server);
+	return result == MI_SUCCESS ? EX_OK : EX_SOFTWARE;
+}
+
+static int run(struct config *config)
+{
+	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct problem why = {.text = "no memory"};
+	sigset_t signals;
+
+	use_log(config);
+	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
+	server.config = config;
+	if (!filter_register(&server)) {
+		log_write(LOG_LEVEL_ERROR, "libmilter does not take the filter");
+		return EX_SOFTWARE;
+	}
+	if (!open_socket(config, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return EX_UNAVAILABLE;
+	}
+	if (!drop_privileges(config))
+		return EX_NOPERM;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	server.services.places = places_new();
+	server.services.http = server.services.places ? http_start(&why) : NULL;
+	if (!server.services.http) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return EX_OSERR;
+	}
+	if (!start_signal_thread(&server))
+		return EX_OSERR;
+	return serve(&server);
+}
+
+/* ---- options ---- */
+
+static bool parse_options(int count, char **arguments, struct options *options)
+{
+	enum { TRY = 256, REWRITE, CALENDAR, CANCEL, ACCOUNT, HELP };
+	static const struct option names[] = {
+		{"try", required_argument, NULL, TRY},
+		{"rewrite", required_argument, NULL, REWRITE},
+		{"calendar", required_argument, NULL, CALENDAR},
+		{"cancel", required_argument, NULL, CANCEL},
+		{"account", required_argument, NULL, ACCOUNT},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, HELP},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(count, arguments, "c:f:nVh", names, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config_file = optarg;
+			break;
+		case 'f':
+			options->sender = optarg;
+			break;
+		case 'n':
+			options->check = true;
+			break;
+		case TRY:
+			options->try_message = optarg;
+			break;
+		case REWRITE:
+			options->rewrite_message = optarg;
+			break;
+		case CALENDAR:
+			options->calendar = optarg;
+			break;
+		case CANCEL:
+			options->cancel_id = optarg;
+			break;
+		case ACCOUNT:
+			options->account = optarg;
+			break;
+		case 'V':
+			options->version = true;
+			break;
+		case 'h':
+		case HELP:
+			options->help = true;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Which command is meant; wrong combinations are none. */
+static bool options_fit(const struct options *options, int arguments_left)
+{
+	const int commands = options->help + options->version + options->check + !!options->try_message + !!options->rewrite_message +
+			     !!options->cancel_id;
+
+	if (commands > 1 || (options->calendar != NULL) != (options->rewrite_message != NULL) ||
+	    (options->account && !options->cancel_id) || (options->sender && !options->try_message))
+		return false;
+	if (options->try_message)
+		return arguments_left >= 1;
+	return arguments_left == (options->cancel_id ? 1 : 0);
+}
+
+static int print(const char *text)
+{
+	fputs(text, stdout);
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int print_no_faults(const struct config *config)
+{
+	printf("%s: ", config->file);
+	return print("no faults\n");
+}
+
+int main(int count, char **arguments)
+{
+	struct options options = {.config_file = CONFIG_FILE};
+	struct config *config;
+	int exit_code = EX_OK;
+
+	if (!open_standard_files())
+		return EX_OSERR;
+	if (!parse_options(count, arguments, &options) ||
+	    !options_fit(&options, count - optind)) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	if (options.help)
+		return print(usage);
+	if (options.version)
+		return print("cancel-invite-milter " VERSION "\n");
+	if (options.rewrite_message)
+		return command_rewrite(options.rewrite_message, options.calendar);
+	config = load_config(options.config_file);
+	if (!config)
+		return EX_CONFIG;
+	if (options.check)
+		exit_code = print_no_faults(config);
+	else if (options.try_message)
+		exit_code = command_try(config, options.try_message,
+					options.sender ? options.sender : "", arguments + optind,
+					count - optind);
+	else if (options.cancel_id)
+		exit_code = command_cancel(config, options.cancel_id, arguments[optind],
+					   options.account);
+	else
+		return run(config);
+	config_release(config);
+	return exit_code;
+}

@@ -1,0 +1,102 @@
+/*
+ * message: one message's facts and its way: trust, account, cancel, check, rewrite, verdict.
+ *
+ * Knows no libmilter: the MTA, --try and the tests walk the same way. Calls come in the order
+ * begin, recipients, headers, end of headers, body, finish; begin starts over at any point.
+ * One thread at a time.
+ */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include "cancel.h"
+#include "config.h"
+#include "headers.h"
+#include "http.h"
+#include "places.h"
+#include "rewrite.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/* What messages share. */
+struct message_services {
+	struct http *http;
+	struct places *places;
+};
+
+struct message;
+
+enum message_action {
+	MESSAGE_ACCEPT,
+	MESSAGE_REJECT,   /* 5xx */
+	MESSAGE_TEMPFAIL, /* 4xx */
+	MESSAGE_HOLD,     /* into the MTA's hold queue, unchanged */
+};
+
+struct message_verdict {
+	enum message_action action;
+	const char *code;     /* SMTP reply code (RFC 5321) and enhanced status code (RFC 3463); */
+	const char *enhanced; /* "" when accepted */
+	bool by_cronofy; /* it is what Cronofy said, or did not say */
+	char text[900];       /* the reply's text, or why it is held; one line of UTF-8 */
+};
+
+/* What the MTA should do next. */
+enum message_next {
+	MESSAGE_NOTHING_TO_DO, /* untagged: accept it as it is, now */
+	MESSAGE_WANTS_BODY,
+	MESSAGE_WANTS_NO_BODY, /* but finish has something to do */
+	MESSAGE_DECIDED,       /* the verdict is there */
+};
+
+/* NULL if there is no memory. */
+struct message *message_new(const struct message_services *services);
+void message_free(struct message *message);
+
+/* Lets go of everything about the message at hand. Begin does it too. */
+void message_forget(struct message *message);
+
+/*
+ * A message begins. `client` is its sender's address, NULL if it is not known; `login` its SMTP AUTH
+ * name, "" if it did not authenticate; `sender` the envelope sender, with or without <>. A reference
+ * to the config is taken until the next begin.
+ */
+void message_begin(struct message *message, struct config *config, const struct sockaddr *client,
+		   const char *login, const char *sender);
+
+/* The sender is trusted, whatever the configuration says: it is the administrator, by --try. */
+void message_trust(struct message *message);
+
+/* An envelope recipient, with or without <>. */
+void message_add_recipient(struct message *message, const char *recipient);
+
+/*
+ * A header as it stands: the value is all that is behind the colon, folded with LF; or without the
+ * one space there, if `space_cut`.
+ */
+void message_add_header(struct message *message, const char *name, const char *value,
+			bool space_cut);
+
+/* `queue_id` is the MTA's name for the message, "" if there is none. */
+enum message_next message_end_headers(struct message *message, const char *queue_id);
+
+/* A piece of the body. MESSAGE_DECIDED: no more of it is wanted. */
+enum message_next message_add_body(struct message *message, const char *data, size_t length);
+
+/*
+ * The message is complete: does the work, blocks as long as it takes. `progress` is called about
+ * every 5 seconds meanwhile; NULL if nobody wants to know. One line in the log tells the result.
+ */
+void message_finish(struct message *message, cancel_progress *progress, void *context);
+
+/* After MESSAGE_DECIDED or message_finish(). */
+const struct message_verdict *message_verdict(const struct message *message);
+
+/* After message_finish(), if the verdict is MESSAGE_ACCEPT: what is to be changed. */
+const struct header_edits *message_edits(const struct message *message);
+bool message_has_new_body(const struct message *message);
+bool message_write_body(struct message *message, rewrite_writer *write, void *context,
+			struct problem *why);
+
+#endif

@@ -1,0 +1,70 @@
+#include "places.h"
+
+#include "monotonic.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct places {
+	pthread_mutex_t lock;
+	pthread_cond_t left;
+	size_t taken;
+};
+
+struct places *places_new(void)
+{
+	struct places *places = calloc(1, sizeof(*places));
+
+	if (!places)
+		return NULL;
+	pthread_mutex_init(&places->lock, NULL);
+	monotonic_condition_init(&places->left);
+	return places;
+}
+
+void places_free(struct places *places)
+{
+	if (!places)
+		return;
+	pthread_cond_destroy(&places->left);
+	pthread_mutex_destroy(&places->lock);
+	free(places);
+}
+
+/* Waits until at most `most` places are taken. With the lock held. */
+static bool wait_for(struct places *places, size_t most, long long until)
+{
+	while (places->taken > most && monotonic_now() < until)
+		monotonic_wait(&places->left, &places->lock, until);
+	return places->taken <= most;
+}
+
+bool places_take(struct places *places, size_t most, long long until)
+{
+	bool free_one;
+
+	pthread_mutex_lock(&places->lock);
+	free_one = wait_for(places, most - 1, until);
+	if (free_one)
+		places->taken++;
+	pthread_mutex_unlock(&places->lock);
+	return free_one;
+}
+
+void places_leave(struct places *places)
+{
+	pthread_mutex_lock(&places->lock);
+	places->taken--;
+	pthread_cond_broadcast(&places->left);
+	pthread_mutex_unlock(&places->lock);
+}
+
+bool places_wait_empty(struct places *places, long long until)
+{
+	bool empty;
+
+	pthread_mutex_lock(&places->lock);
+	empty = wait_for(places, 0, until);
+	pthread_mutex_unlock(&places->lock);
+	return empty;
+}

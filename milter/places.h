@@ -1,0 +1,28 @@
+/*
+ * places: how many messages may be at work with Cronofy at the same time; the others wait.
+ *
+ * libmilter's threads have no upper bound; the work they do for us has this one. It also knows
+ * when the last one is done, which is when we may stop.
+ */
+#ifndef PLACES_H
+#define PLACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct places;
+
+/* NULL if there is no memory. */
+struct places *places_new(void);
+void places_free(struct places *places);
+
+/* Takes a place among `most`; waits for it until the moment `until`. False if there is none by then. */
+bool places_take(struct places *places, size_t most, long long until);
+
+/* Gives it back. */
+void places_leave(struct places *places);
+
+/* Waits until nobody holds a place; false if somebody still does at the moment `until`. */
+bool places_wait_empty(struct places *places, long long until);
+
+#endif

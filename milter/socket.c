@@ -1,0 +1,74 @@
+#include "socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Is somebody listening there? */
+static bool is_alive(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool alive;
+
+	if (probe < 0)
+		return true;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	alive = connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+		errno != ECONNREFUSED;
+	close(probe);
+	return alive;
+}
+
+bool socket_clear_path(const struct config *config, struct problem *why)
+{
+	const char *path = config->socket_path;
+	struct stat status;
+
+	if (!path)
+		return true;
+	if (lstat(path, &status) < 0) {
+		if (errno == ENOENT)
+			return true;
+		problem_set(why, "socket %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (!S_ISSOCK(status.st_mode)) {
+		problem_set(why, "socket %s: there is something that is no socket", path);
+		return false;
+	}
+	if (is_alive(path)) {
+		problem_set(why, "socket %s: another process is listening there", path);
+		return false;
+	}
+	if (unlink(path) < 0) {
+		problem_set(why, "socket %s, left by an earlier process: %s", path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+bool socket_open_up(const struct config *config, struct problem *why)
+{
+	if (!config->socket_path)
+		return true;
+	if (config->socket_group[0] &&
+	    lchown(config->socket_path, (uid_t)-1, config->socket_gid) < 0) {
+		problem_set(why, "socket_group %s: %s", config->socket_group, strerror(errno));
+		return false;
+	}
+	if (config->user[0] && lchown(config->socket_path, config->uid, (gid_t)-1) < 0) {
+		problem_set(why, "socket %s, for user %s: %s", config->socket_path, config->user,
+			    strerror(errno));
+		return false;
+	}
+	if (chmod(config->socket_path, (mode_t)config->socket_mode) < 0) {
+		problem_set(why, "socket_mode of %s: %s", config->socket_path, strerror(errno));
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,37 @@
+/*
+ * tag: the value of an X-Cancel-Invite header (RFC 5322 unfolding, RFC 2047 encoded words).
+ *
+ *	value     = id *( ";" parameter )
+ *	id        = plain text without ";" and quotes / "quoted text", with \" and \\ in it
+ *	parameter = "recipient" "=" address              the invite's recipient, if it is not the
+ *	                                                 envelope's
+ */
+#ifndef TAG_H
+#define TAG_H
+
+#include "field.h"
+#include "problem.h"
+
+#include <stdbool.h>
+
+#define TAG_ID_MAXIMUM 1024      /* bytes */
+#define TAG_ADDRESS_MAXIMUM 320  /* bytes; RFC 5321, 4.5.3.1: 64 + 1 + 255 */
+
+struct tag {
+	char id[TAG_ID_MAXIMUM + 1];             /* UTF-8, not empty, no control characters */
+	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the envelope's recipient is meant */
+};
+
+/* Reads a header value, as it stands after the colon. False, and why, if it is none of the above. */
+bool tag_parse(struct tag *tag, struct span value, struct problem *why);
+
+/* Can this be an invite's id: UTF-8 without control characters, 1 to TAG_ID_MAXIMUM bytes? */
+bool tag_is_id(struct span text);
+
+/*
+ * Can this be an invite's recipient: one @ with something at each side, no white space, no control
+ * characters, valid UTF-8, at most TAG_ADDRESS_MAXIMUM bytes?
+ */
+bool tag_is_address(struct span text);
+
+#endif
