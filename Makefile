@@ -17,13 +17,14 @@ NAME = cancel-invite-milter
 
 CC = gcc
 CFLAGS = -O2 -g
-WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-prototypes
+WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wno-format-truncation
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE =
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical -linih
+LIBS = -lmilter -lcurl -lcjson -lical
 
 SOURCES = $(wildcard milter/*.c)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
@@ -31,6 +32,7 @@ OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
 CORE = $(filter-out $(BUILD)/milter/main.o,$(OBJECTS))
 
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+REPLAYS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 Q = $(if $(V),,@)
@@ -76,11 +78,12 @@ check demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory run-$@
 
-run-check: $(UNIT_TESTS) $(BUILD)/mime_tree_gmime
+run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime
 	@tests/run $(BUILD)
 
+# A private Postfix needs root.
 run-demo:
-	@tests/demo $(BUILD)/$(NAME)
+	@if [ "$$(id -u)" -eq 0 ]; then tests/demo; else sudo tests/demo; fi
 
 # The same tests with the sanitizers watching.
 asan: check-deps
@@ -91,7 +94,57 @@ tsan: check-deps
 	@$(MAKE) --no-print-directory BUILD=build/tsan CFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=thread' all run-check
 
+# Ratios against a baseline in the same run; no tests.
+bench: check-deps
+	@$(MAKE) --no-print-directory all run-bench
+
+run-bench: $(BENCHES)
+	@/usr/bin/python3 tests/bench/run.py $(BUILD)
+
+# Each parser for FUZZ_SECONDS with libFuzzer, which needs clang.
+FUZZ_SECONDS = 60
+FUZZERS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+fuzz-%: build/fuzz/fuzz_%
+	mkdir -p build/fuzz/corpus/$*
+	$< -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$* $(wildcard tests/fuzz/seeds/$*)
+
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES))
+	$(call say,CLANG,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -g -O1 -Imilter -pthread \
+		-fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+# The same harnesses over seeds and their mutations, without libFuzzer: a part of the tests.
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CORE)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Imilter $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+lint:
+	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
+		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
+	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' -pthread
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/$(NAME) \
+		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+	install -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
+		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
+	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
+		conf/sendmail/direct.mc $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+
+# The configuration and the keys stay.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+
 clean:
 	rm -rf build
 
-.PHONY: all deps check-deps check demo run-check run-demo asan tsan clean
+.PHONY: all deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
+	install uninstall clean

@@ -161,7 +161,8 @@ static void check_patterns(struct config_file *file, const struct config_draft *
 	for (size_t i = 0; i < senders->count; i++) {
 		const char *at = strchr(senders->items[i], '@');
 
-		if (strcmp(senders->items[i], "*") != 0 && (!at || !at[1]))
+		if (strcmp(senders->items[i], "*") != 0 &&
+		    (!at || !at[1] || strchr(senders->items[i], '*')))
 			config_file_fault(file, config_draft_line(draft, "senders"),
 					  "senders: \"%s\" is neither an address nor @domain nor *",
 					  senders->items[i]);

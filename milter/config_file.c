@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -333,30 +332,20 @@ static void set_key(struct config_file *file, const struct key *keys, size_t fir
 		fault(file, "%s: unknown key in [%s]", name, file->section_name);
 		return;
 	}
-	if (file->indented) {
-		if (keys[i].type == TYPE_LIST || keys[i].type == TYPE_NETWORKS)
-			set_value(file, &keys[i], base, value);
-		else
-			fault(file, "a line that begins with white space goes on with the list "
-				      "before it, but %s is no list", name);
-		return;
-	}
 	if (lines[i]) {
 		fault(file, "%s: given twice; first in line %zu", name, lines[i]);
 		return;
 	}
 	lines[i] = file->line;
+	file->last_key = &keys[i];
+	file->last_base = base;
 	if (keys[i].type == TYPE_NETWORKS) /* the file's own replace the initial ones */
 		((struct config *)base)->network_count = 0;
 	set_value(file, &keys[i], base, value);
 }
 
-/* inih's handler. It calls it for each key, and again for each line that continues one. */
-static int take_key(void *context, const char *section, const char *name, const char *value)
+static void take_key(struct config_file *file, const char *name, const char *value)
 {
-	struct config_file *file = context;
-
-	(void)section;
 	switch (file->section) {
 	case SECTION_MILTER:
 		set_key(file, milter_keys, 0, file->milter_lines, file->config, name, value);
@@ -378,7 +367,20 @@ static int take_key(void *context, const char *section, const char *name, const 
 	case SECTION_UNKNOWN:
 		break;
 	}
-	return 1;
+}
+
+/* A line that goes on with the list before it. */
+static void take_continuation(struct config_file *file, const char *text)
+{
+	const struct key *key = file->last_key;
+
+	if (!key)
+		fault(file, "\"%s\" goes on with nothing", text);
+	else if (key->type != TYPE_LIST && key->type != TYPE_NETWORKS)
+		fault(file, "a line behind white space goes on with the list before it, but %s is no "
+			    "list", key->name);
+	else
+		set_value(file, key, file->last_base, text);
 }
 
 static void begin_account(struct config_file *file, const char *name)
@@ -407,7 +409,6 @@ static void begin_account(struct config_file *file, const char *name)
 	}
 }
 
-/* A line that begins with "[". We look at it ourselves: inih keeps quiet about empty sections. */
 static void begin_section(struct config_file *file, const char *line)
 {
 	static const char *const names[] = {
@@ -419,8 +420,11 @@ static void begin_section(struct config_file *file, const char *line)
 	char *const name = file->section_name;
 
 	file->section = SECTION_UNKNOWN;
-	if (line[1 + length] != ']')
-		return; /* inih reports it */
+	file->last_key = NULL;
+	if (line[1 + length] != ']' || line[2 + length] != '\0') {
+		fault(file, "\"%s\" is no [section]", line);
+		return;
+	}
 	snprintf(name, sizeof(file->section_name), "%.*s", (int)length, line + 1);
 	if (strncmp(name, "account", 7) == 0 && (name[7] == ' ' || name[7] == '\t')) {
 		begin_account(file, name + 7 + strspn(name + 7, " \t"));
@@ -436,65 +440,55 @@ static void begin_section(struct config_file *file, const char *line)
 		    "[account NAME]", name);
 }
 
-/* Cuts a # comment, which inih itself knows only at the beginning of a line, and white space. */
-static void cut_comment(char *line)
+/* Cuts a comment, which begins the line or follows white space, and white space at both ends. */
+static char *trim(char *line)
 {
 	size_t length = 0;
 
-	while (line[length] && !(line[length] == '#' &&
+	while (line[length] && !((line[length] == '#' || line[length] == ';') &&
 				 (length == 0 || isspace((unsigned char)line[length - 1]))))
 		length++;
 	while (length > 0 && isspace((unsigned char)line[length - 1]))
 		length--;
 	line[length] = '\0';
+	return line + strspn(line, " \t");
 }
 
-/* Reads the next line of the file. A line is indented if it goes on with the list before it. */
-static bool next_line(struct config_file *file)
+static void take_line(struct config_file *file, char *line)
 {
-	const char *start;
+	const bool indented = line[0] == ' ' || line[0] == '\t';
+	char *text = trim(line), *equals = strchr(text, '=');
 
-	if (getline(&file->text, &file->text_capacity, file->stream) < 0)
-		return false;
-	file->line++;
-	file->rest = file->text;
-	if (file->line == 1 && strncmp(file->rest, "\xef\xbb\xbf", 3) == 0)
-		file->rest += 3;
-	cut_comment(file->rest);
-	start = file->rest + strspn(file->rest, " \t");
-	file->indented = start > file->rest && start[0] != '[' && !strchr(start, '=');
-	if (!file->indented)
-		file->rest += start - file->rest;
-	if (file->rest[0] == '[')
-		begin_section(file, file->rest);
-	return true;
-}
-
-/*
- * inih's reader, as fgets. It counts lines, which inih does not tell its handler; and it hands over
- * a line that is longer than inih takes in pieces, each of them but the first indented, as inih
- * wants lists to go on.
- */
-static char *read_line(char *line, int size, void *context)
-{
-	struct config_file *file = context;
-	size_t room = (size_t)size - 3, length; /* for a space, a line end and the NUL */
-
-	if (file->rest && file->rest[0])
-		file->indented = true;
-	else if (!next_line(file))
-		return NULL;
-	length = strlen(file->rest);
-	if (length > room) {
-		length = room;
-		while (length > 0 && !strchr(", \t", file->rest[length - 1]))
-			length--;
-		if (length == 0)
-			length = room;
+	if (text[0] == '\0')
+		return;
+	if (text[0] == '[') {
+		begin_section(file, text);
+	} else if (equals) {
+		*equals = '\0';
+		take_key(file, trim(text), trim(equals + 1));
+	} else if (indented) {
+		take_continuation(file, text);
+	} else {
+		fault(file, "\"%s\" is neither [section] nor key = value nor # comment", text);
 	}
-	snprintf(line, (size_t)size, "%s%.*s\n", file->indented ? " " : "", (int)length, file->rest);
-	file->rest += length;
-	return line;
+}
+
+static void read_lines(struct config_file *file, FILE *stream)
+{
+	char *line = NULL;
+	size_t capacity = 0;
+
+	while (getline(&line, &capacity, stream) >= 0) {
+		file->line++;
+		/* Some editors begin a file with a byte order mark. */
+		if (file->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0)
+			take_line(file, line + 3);
+		else
+			take_line(file, line);
+	}
+	if (ferror(stream))
+		config_file_fault(file, 0, "cannot be read: %s", strerror(errno));
+	free(line);
 }
 
 static void inherit(struct config_file *file, struct config_draft *draft)
@@ -519,7 +513,7 @@ static void inherit(struct config_file *file, struct config_draft *draft)
 bool config_file_read(struct config_file *file)
 {
 	const char *slash = strrchr(file->config->file, '/');
-	int result;
+	FILE *stream;
 
 	set_text(file, &file->directory, slash ? file->config->file : ".");
 	if (slash && file->directory)
@@ -527,19 +521,13 @@ bool config_file_read(struct config_file *file)
 	set_initial(file, milter_keys, file->config);
 	set_initial(file, trust_keys, file->config);
 	set_initial(file, account_keys, &file->defaults.account);
-	file->stream = fopen(file->config->file, "re");
-	if (!file->stream) {
+	stream = fopen(file->config->file, "re");
+	if (!stream) {
 		config_file_fault(file, 0, "%s", strerror(errno));
 		return false;
 	}
-	result = ini_parse_stream(read_line, file, take_key, file);
-	if (ferror(file->stream))
-		config_file_fault(file, 0, "cannot be read: %s", strerror(errno));
-	fclose(file->stream);
-	free(file->text);
-	if (result > 0)
-		config_file_fault(file, (size_t)result,
-				  "neither [section] nor key = value nor # comment");
+	read_lines(file, stream);
+	fclose(stream);
 	for (size_t i = 0; i < file->draft_count; i++)
 		inherit(file, &file->drafts[i]);
 	return !file->out_of_memory;

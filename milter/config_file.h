@@ -1,5 +1,6 @@
 /*
- * config_file: the syntax of the configuration file, below config: INI by inih, one table of keys.
+ * config_file: the syntax of the configuration file, below config: [sections], key = value, comments
+ * behind # or ;, lists that go on in lines behind white space; and one table of keys.
  *
  * Reads what the file says, each value checked on its own; what the values mean together, and
  * whether the files and users they name are there, is config's business.
@@ -8,8 +9,6 @@
 #define CONFIG_FILE_H
 
 #include "config.h"
-
-#include <stdio.h>
 
 #define CONFIG_KEYS_MAXIMUM 32 /* of one section */
 
@@ -32,14 +31,11 @@ struct config_file {
 	struct config *config; /* filled; its `file` says what to read */
 	struct buffer *faults;
 	char *directory; /* of the file */
-	FILE *stream;
-	size_t line;   /* that was read last */
-	char *text;    /* of that line; getline's */
-	size_t text_capacity;
-	char *rest;    /* what of `text` inih has not had yet */
-	bool indented; /* it goes on with the list before it, as inih understands white space */
+	size_t line; /* that was read last */
 	enum config_section section;
 	char section_name[128];
+	const struct key *last_key; /* of this section, for a line that goes on with it; or NULL */
+	void *last_base;
 	size_t milter_lines[CONFIG_KEYS_MAXIMUM];
 	size_t trust_lines[CONFIG_KEYS_MAXIMUM];
 	struct config_draft defaults; /* [cronofy] */

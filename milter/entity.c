@@ -92,7 +92,7 @@ static void read_content_type(struct entity *entity, struct span value)
 
 void entity_read(struct entity *entity, struct span block)
 {
-	struct span name, value, content_type = {NULL, 0};
+	struct span name, value, content_type = {"", 0};
 	bool encoded = false;
 
 	*entity = (struct entity){.kind = KIND_TEXT, .untyped = true};
@@ -101,7 +101,7 @@ void entity_read(struct entity *entity, struct span block)
 			struct span again = span_trim(value);
 
 			if (!entity->untyped && (again.length != content_type.length ||
-						 memcmp(again.at, content_type.at, again.length)))
+						 memcmp(again.at, content_type.at, again.length) != 0))
 				entity->headers_malformed = true;
 			if (entity->untyped)
 				content_type = again;

@@ -40,6 +40,21 @@ static const char *macro(SMFICTX *context, const char *name)
 
 #define NEEDED_ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY)
 
+/*
+ * The macros that we look at, and no others. libmilter looks through those of all steps, also of
+ * later steps of the message before: a login must come with the sender and nowhere else.
+ * {mail_addr} is there so that the list that goes with the sender is never empty.
+ */
+static bool choose_macros(SMFICTX *context)
+{
+	return smfi_setsymlist(context, SMFIM_CONNECT, "j") == MI_SUCCESS &&
+	       smfi_setsymlist(context, SMFIM_ENVFROM, "{mail_addr} {auth_authen}") == MI_SUCCESS &&
+	       smfi_setsymlist(context, SMFIM_ENVRCPT, "i") == MI_SUCCESS &&
+	       smfi_setsymlist(context, SMFIM_DATA, "i") == MI_SUCCESS &&
+	       smfi_setsymlist(context, SMFIM_EOH, "i") == MI_SUCCESS &&
+	       smfi_setsymlist(context, SMFIM_EOM, "i") == MI_SUCCESS;
+}
+
 static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
 			     unsigned long unused2, unsigned long unused3,
 			     unsigned long *our_actions, unsigned long *our_steps,
@@ -61,7 +76,9 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	if (!session)
 		return SMFIS_TEMPFAIL;
 	session->message = message_new(&the_server->services);
-	if (!session->message || smfi_setpriv(context, session) != MI_SUCCESS) {
+	if (!session->message || smfi_setpriv(context, session) != MI_SUCCESS ||
+	    ((actions & SMFIF_SETSYMLIST) && !choose_macros(context))) {
+		smfi_setpriv(context, NULL);
 		message_free(session->message);
 		free(session);
 		return SMFIS_TEMPFAIL;
@@ -80,7 +97,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	session->no_reply_header = wanted & SMFIP_NR_HDR;
 	session->leading_space = wanted & SMFIP_HDR_LEADSPC;
 	session->may_skip = wanted & SMFIP_SKIP;
-	*our_actions = actions & (NEEDED_ACTIONS | SMFIF_QUARANTINE);
+	*our_actions = actions & (NEEDED_ACTIONS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
 	*our_steps = wanted;
 	*our2 = 0;
 	*our3 = 0;
@@ -104,14 +121,21 @@ static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
 	return session->no_reply_connect ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/* A message begins; whatever became of the one before it is over. */
+/* The message is over, one way or another: until the next sender there is none. */
+static void end_message(struct session *session)
+{
+	message_forget(session->message);
+	config_release(session->config);
+	session->config = NULL;
+}
+
 static sfsistat on_sender(SMFICTX *context, char **arguments)
 {
 	struct session *session = session_of(context);
 
 	if (!session)
 		return SMFIS_TEMPFAIL;
-	config_release(session->config);
+	end_message(session);
 	session->config = server_config(the_server);
 	message_begin(session->message, session->config,
 		      session->knows_client ? (const struct sockaddr *)&session->client : NULL,
@@ -186,6 +210,12 @@ static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
 
 static sfsistat on_end_of_headers(SMFICTX *context)
 {
+	static const struct message_verdict stopping = {
+		.action = MESSAGE_TEMPFAIL,
+		.code = "451",
+		.enhanced = "4.3.2",
+		.text = "the filter is being stopped; try again later",
+	};
 	struct session *session = session_of(context);
 
 	if (!session || !session->config)
@@ -195,6 +225,10 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 		return SMFIS_ACCEPT;
 	case MESSAGE_DECIDED:
 		return answer(context, message_verdict(session->message));
+	case MESSAGE_WANTS_BODY:
+		if (atomic_load(&the_server->stopping))
+			return answer(context, &stopping);
+		return SMFIS_CONTINUE;
 	default:
 		return SMFIS_CONTINUE;
 	}
@@ -266,14 +300,17 @@ static bool carry_out(SMFICTX *context, struct session *session)
 static sfsistat on_end_of_message(SMFICTX *context)
 {
 	struct session *session = session_of(context);
+	const struct message_verdict *verdict;
+	sfsistat result = SMFIS_TEMPFAIL;
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
 	message_finish(session->message, still_there, context);
-	if (message_verdict(session->message)->action == MESSAGE_ACCEPT &&
-	    !carry_out(context, session))
-		return SMFIS_TEMPFAIL;
-	return answer(context, message_verdict(session->message));
+	verdict = message_verdict(session->message);
+	if (verdict->action != MESSAGE_ACCEPT || carry_out(context, session))
+		result = answer(context, verdict);
+	end_message(session);
+	return result;
 }
 
 static sfsistat on_abort(SMFICTX *context)
@@ -281,7 +318,7 @@ static sfsistat on_abort(SMFICTX *context)
 	struct session *session = session_of(context);
 
 	if (session)
-		message_forget(session->message);
+		end_message(session);
 	return SMFIS_CONTINUE;
 }
 
@@ -293,8 +330,8 @@ static sfsistat on_close(SMFICTX *context)
 	if (!session)
 		return SMFIS_CONTINUE;
 	smfi_setpriv(context, NULL);
+	end_message(session);
 	message_free(session->message);
-	config_release(session->config);
 	free(session);
 	return SMFIS_CONTINUE;
 }
@@ -304,7 +341,7 @@ bool filter_register(struct server *server)
 	struct smfiDesc description = {
 		.xxfi_name = "cancel-invite-milter",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = NEEDED_ACTIONS | SMFIF_QUARANTINE,
+		.xxfi_flags = NEEDED_ACTIONS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST,
 		.xxfi_negotiate = on_negotiate,
 		.xxfi_connect = on_connect,
 		.xxfi_envfrom = on_sender,

@@ -116,6 +116,7 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 	SET(CURLOPT_USERAGENT, "cancel-invite-milter");
 	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_QUICK_EXIT, 1L); /* a name server that says nothing must not hold up the thread */
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_TIMEOUT_MS, timeout);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_TIMEOUT ? timeout : CONNECT_TIMEOUT);

@@ -71,7 +71,7 @@ void log_field(struct buffer *line, const char *name, const char *value)
 
 	problem_quote(shown, sizeof(shown), value, strlen(value));
 	for (const char *at = shown; *at; at++)
-		plain &= *at > ' ' && *at != '"' && *at != '=' && *at != '\\';
+		plain &= !strchr(" \"=\\", *at);
 	buffer_printf(line, "%s%s=", line->length > 0 ? " " : "", name);
 	if (plain) {
 		buffer_append_text(line, shown);
@@ -79,7 +79,7 @@ void log_field(struct buffer *line, const char *name, const char *value)
 	}
 	buffer_append_text(line, "\"");
 	for (const char *at = shown; *at; at++) {
-		if (*at == '"')
+		if (*at == '"' || *at == '\\')
 			buffer_append_text(line, "\\");
 		buffer_append(line, at, 1);
 	}

@@ -154,35 +154,42 @@ static void reload(struct server *server)
 	buffer_free(&faults);
 }
 
-/* The one thread that takes SIGUSR1; SIGHUP, SIGINT and SIGTERM are libmilter's and mean stop. */
-static void *take_signals(void *context)
-{
-	sigset_t signals;
-	int number;
+/* ---- running ---- */
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGUSR1);
-	for (;;)
-		if (sigwait(&signals, &number) == 0)
-			reload(context);
+/* libmilter runs on a thread of its own; signals are the main thread's. */
+static void *run_libmilter(void *context)
+{
+	const pthread_t *main_thread = context;
+
+	if (smfi_main() != MI_SUCCESS)
+		log_write(LOG_LEVEL_ERROR, "libmilter ended with an error");
+	pthread_kill(*main_thread, SIGUSR2);
 	return NULL;
 }
 
-static bool start_signal_thread(struct server *server)
+/* What libmilter takes for itself, and ours: SIGUSR1 reloads, SIGUSR2 says that libmilter ended. */
+static void fill_signals(sigset_t *signals)
 {
-	pthread_t thread;
-	int result = pthread_create(&thread, NULL, take_signals, server);
-
-	if (result != 0)
-		log_write(LOG_LEVEL_ERROR, "no thread for signals: %s", strerror(result));
-	else
-		pthread_detach(thread);
-	return result == 0;
+	sigemptyset(signals);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGUSR1);
+	sigaddset(signals, SIGUSR2);
 }
 
-/* ---- running ---- */
+/* Waits for the order to stop, or for libmilter to do so by itself; reloads meanwhile. */
+static void wait_for_stop(struct server *server, const sigset_t *signals)
+{
+	int number = 0;
 
-/* After libmilter has stopped listening: what is at work may end, a second signal ends it at once. */
+	do {
+		if (sigwait(signals, &number) == 0 && number == SIGUSR1)
+			reload(server);
+	} while (number == SIGUSR1);
+}
+
+/* Nobody new comes in; what is at work may end. A second signal ends it at once. */
 static void drain(struct server *server)
 {
 	const struct timespec moment = {.tv_nsec = 250000000};
@@ -195,6 +202,11 @@ static void drain(struct server *server)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
+	 * more, and while we still listen nobody can have put another socket at our path. */
+	atomic_store(&server->stopping, true);
+	if (server->socket_path)
+		unlink(server->socket_path);
 	if (!places_wait_empty(server->services.places, monotonic_now() + config->drain_timeout))
 		log_write(LOG_LEVEL_WARNING, "stopping with messages still at work: the MTA will "
 					     "try them again");
@@ -205,13 +217,23 @@ static void drain(struct server *server)
 
 static int serve(struct server *server)
 {
+	const pthread_t self = pthread_self();
+	pthread_t thread;
+	sigset_t signals;
 	int result;
 
-	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, server->config->socket);
-	result = smfi_main();
+	fill_signals(&signals);
+	result = pthread_create(&thread, NULL, run_libmilter, (void *)&self);
+	if (result != 0) {
+		log_write(LOG_LEVEL_ERROR, "no thread for libmilter: %s", strerror(result));
+		return EX_OSERR;
+	}
+	wait_for_stop(server, &signals);
 	log_write(LOG_LEVEL_INFO, "stopping");
 	drain(server);
-	return result == MI_SUCCESS ? EX_OK : EX_SOFTWARE;
+	log_write(LOG_LEVEL_INFO, "stopped");
+	/* libmilter's threads do not wait for each other: the process ends with all of them. */
+	_exit(EX_OK);
 }
 
 static int run(struct config *config)
@@ -222,7 +244,10 @@ static int run(struct config *config)
 
 	use_log(config);
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
+	signal(SIGPIPE, SIG_IGN);  /* a reader of the log who leaves is no reason to stop */
 	server.config = config;
+	if (config->socket_path && !(server.socket_path = strdup(config->socket_path)))
+		return EX_OSERR;
 	if (!filter_register(&server)) {
 		log_write(LOG_LEVEL_ERROR, "libmilter does not take the filter");
 		return EX_SOFTWARE;
@@ -233,11 +258,7 @@ static int run(struct config *config)
 	}
 	if (!drop_privileges(config))
 		return EX_NOPERM;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGUSR1);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
+	fill_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	server.services.places = places_new();
 	server.services.http = server.services.places ? http_start(&why) : NULL;
@@ -245,8 +266,7 @@ static int run(struct config *config)
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_OSERR;
 	}
-	if (!start_signal_thread(&server))
-		return EX_OSERR;
+	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
 }
 

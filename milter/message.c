@@ -6,6 +6,7 @@
 #include "spool.h"
 #include "tag.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct message {
 
 	/* Gathered. */
 	bool trusted;
+	char client[INET6_ADDRSTRLEN]; /* "" if the MTA does not know it */
 	char login[256];
 	char sender[TAG_ADDRESS_MAXIMUM + 1];
 	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* the first of the envelope */
@@ -32,6 +34,7 @@ struct message {
 	const char *invite_recipient;
 	const struct account *account;
 	struct mime_scanner *scanner;
+	bool has_place;              /* among those at work; until the message is forgotten */
 	struct mime_plan plan;
 	bool strip_only;             /* the tags go, and that is all */
 	bool decided;
@@ -66,6 +69,8 @@ void message_forget(struct message *message)
 		.headers = message->headers,
 	};
 
+	if (message->has_place)
+		places_leave(message->services->places);
 	mime_scanner_free(message->scanner);
 	spool_free(&message->body);
 	buffer_free(&message->cancel.calendar);
@@ -104,6 +109,20 @@ static void copy_address(char *out, size_t size, const char *address)
 	out[length] = '\0';
 }
 
+static void show_client(char *out, size_t size, const struct sockaddr *client)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	if (client && client->sa_family == AF_INET) {
+		memcpy(&v4, client, sizeof(v4));
+		inet_ntop(AF_INET, &v4.sin_addr, out, (socklen_t)size);
+	} else if (client && client->sa_family == AF_INET6) {
+		memcpy(&v6, client, sizeof(v6));
+		inet_ntop(AF_INET6, &v6.sin6_addr, out, (socklen_t)size);
+	}
+}
+
 void message_begin(struct message *message, struct config *config, const struct sockaddr *client,
 		   const char *login, const char *sender)
 {
@@ -112,6 +131,7 @@ void message_begin(struct message *message, struct config *config, const struct 
 	message->begun = monotonic_now();
 	message->body = spool_new((size_t)config->body_memory, config->temp_dir);
 	message->trusted = policy_is_trusted(config, client, login);
+	show_client(message->client, sizeof(message->client), client);
 	snprintf(message->login, sizeof(message->login), "%s", login);
 	copy_address(message->sender, sizeof(message->sender), sender);
 }
@@ -175,8 +195,10 @@ static void fail_here(struct message *message, const char *reason)
 /* Everything about a tagged message that can be said before its body is seen. */
 static bool check_envelope_and_tag(struct message *message)
 {
+	const struct span value = span_trim((struct span){message->headers.tag_value.data,
+							  message->headers.tag_value.length});
 	struct problem why;
-	char text[sizeof(why.text) + 64];
+	char text[sizeof(why.text) + 128], shown[96];
 
 	if (message->headers.tags > 1) {
 		snprintf(text, sizeof(text), "%zu of them in one message; one invite a message",
@@ -185,10 +207,10 @@ static bool check_envelope_and_tag(struct message *message)
 		return false;
 	}
 	problem_set(&why, "it is too long");
-	if (message->headers.tag_value.failed ||
-	    !tag_parse(&message->tag,
-		       (struct span){message->headers.tag_value.data, message->headers.tag_value.length}, &why)) {
-		reject(message, "554", "5.6.0", "bad_tag", why.text);
+	if (message->headers.tag_value.failed || !tag_parse(&message->tag, value, &why)) {
+		problem_quote(shown, sizeof(shown), value.at, value.length);
+		snprintf(text, sizeof(text), "%s; it says \"%s\"", why.text, shown);
+		reject(message, "554", "5.6.0", "bad_tag", text);
 		return false;
 	}
 	message->account = policy_account(message->config, message->login, message->sender);
@@ -237,6 +259,24 @@ static bool too_large(struct message *message)
 
 static void write_log(struct message *message);
 
+/* A dry run decides and tells, but does nothing. */
+static void disarm_if_dry(struct message *message)
+{
+	if (!message->config->dry_run)
+		return;
+	message->verdict.action = MESSAGE_ACCEPT;
+	message->has_new_body = false;
+	header_edits_free(&message->edits);
+}
+
+/* The verdict is there before the body is. */
+static enum message_next decided_early(struct message *message)
+{
+	write_log(message);
+	disarm_if_dry(message);
+	return MESSAGE_DECIDED;
+}
+
 /* A tag from somebody who may not use it. */
 static enum message_next handle_untrusted(struct message *message)
 {
@@ -256,8 +296,7 @@ static enum message_next handle_untrusted(struct message *message)
 		decide(message, MESSAGE_REJECT, "550", "5.7.1",
 		       "this client may not cancel invites; it is in no trusted network and did not "
 		       "authenticate");
-		write_log(message);
-		return MESSAGE_DECIDED;
+		return decided_early(message);
 	default:
 		message->strip_only = true;
 		return MESSAGE_WANTS_NO_BODY;
@@ -273,18 +312,15 @@ enum message_next message_end_headers(struct message *message, const char *queue
 		return MESSAGE_NOTHING_TO_DO;
 	if (!message->trusted)
 		return handle_untrusted(message);
-	if (!check_envelope_and_tag(message)) {
-		write_log(message);
-		return MESSAGE_DECIDED;
-	}
+	if (!check_envelope_and_tag(message))
+		return decided_early(message);
 	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
 		message->scanner = mime_scanner_new(
 			(struct span){message->headers.content.data, message->headers.content.length},
 			random);
 	if (!message->scanner) {
 		fail_here(message, "no memory for the message");
-		write_log(message);
-		return MESSAGE_DECIDED;
+		return decided_early(message);
 	}
 	return MESSAGE_WANTS_BODY;
 }
@@ -293,7 +329,7 @@ enum message_next message_add_body(struct message *message, const char *data, si
 {
 	struct problem why;
 
-	if (message->decided || message->strip_only)
+	if (message->decided || !message->scanner)
 		return MESSAGE_WANTS_NO_BODY;
 	if (!spool_add(&message->body, data, length, &why)) {
 		fail_here(message, why.text);
@@ -353,21 +389,25 @@ static void handle_failure(struct message *message)
 {
 	const struct cancel_result *cancel = &message->cancel;
 	const char *enhanced = enhanced_status(cancel);
+	char reason[sizeof(cancel->why.text) + 256], shown[96];
 
+	problem_quote(shown, sizeof(shown), message->tag.id, strlen(message->tag.id));
+	snprintf(reason, sizeof(reason), "invite \"%s\" of <%.100s>: %s", shown,
+		 message->invite_recipient, cancel->why.text);
 	message->verdict.by_cronofy = true;
 	switch (cancel->outcome) {
 	case CANCEL_REFUSED:
 		message->result = "refused";
 		message->level = LOG_LEVEL_INFO;
-		fall_back(message, message->config->on_refused, enhanced, cancel->why.text);
+		fall_back(message, message->config->on_refused, enhanced, reason);
 		break;
 	case CANCEL_INTERRUPTED:
-		tempfail(message, "4.4.2", "interrupted", LOG_LEVEL_WARNING, cancel->why.text);
+		tempfail(message, "4.4.2", "interrupted", LOG_LEVEL_WARNING, reason);
 		break;
 	default:
 		message->result = "unavailable";
 		message->level = cancel->needs_administrator ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
-		fall_back(message, message->config->on_unavailable, enhanced, cancel->why.text);
+		fall_back(message, message->config->on_unavailable, enhanced, reason);
 		break;
 	}
 }
@@ -414,16 +454,16 @@ static bool take_place(struct message *message, long long deadline, cancel_progr
 {
 	long long now;
 
-	while ((now = monotonic_now()) < deadline) {
+	while (!message->has_place && (now = monotonic_now()) < deadline) {
 		long long until = now + CANCEL_PROGRESS_INTERVAL;
 
-		if (places_take(message->services->places, (size_t)message->config->max_active,
-				until < deadline ? until : deadline))
-			return true;
-		if (progress && !progress(context))
+		message->has_place = places_take(message->services->places,
+						 (size_t)message->config->max_active,
+						 until < deadline ? until : deadline);
+		if (!message->has_place && progress && !progress(context))
 			break;
 	}
-	return false;
+	return message->has_place;
 }
 
 static void cancel(struct message *message, cancel_progress *progress, void *context)
@@ -447,7 +487,6 @@ static void cancel(struct message *message, cancel_progress *progress, void *con
 		attach(message);
 	else
 		handle_failure(message);
-	places_leave(message->services->places);
 }
 
 static void work(struct message *message, cancel_progress *progress, void *context)
@@ -473,12 +512,15 @@ void message_finish(struct message *message, cancel_progress *progress, void *co
 	if (message->strip_only) {
 		message->decided = true;
 		headers_strip_tags(&message->headers, message->config->header, &message->edits);
-	} else if (!message->decided) {
+	} else if (!message->decided && message->scanner) {
 		work(message, progress, context);
+	} else if (!message->decided) {
+		fail_here(message, "the message ended before its headers did");
 	}
 	if (message->edits.failed)
 		fail_here(message, "no memory for the headers");
 	write_log(message);
+	disarm_if_dry(message);
 }
 
 /* ---- telling ---- */
@@ -520,11 +562,14 @@ static void write_log(struct message *message)
 		  message->invite_recipient ? message->invite_recipient : message->recipient);
 	log_field(&line, "sender", message->sender);
 	log_field(&line, "account", message->account ? message->account->name : "-");
+	log_field(&line, "client", message->client[0] ? message->client : "unknown");
 	if (message->login[0])
 		log_field(&line, "login", message->login);
 	log_field(&line, "message_id", message->headers.message_id[0] ? message->headers.message_id : "-");
 	if (message->cancel.attempts > 0)
 		log_cancel(message, &line);
+	if (message->config->dry_run)
+		log_field(&line, "dry_run", "yes");
 	log_number(&line, "ms", monotonic_now() - message->begun);
 	if (message->verdict.action == MESSAGE_REJECT || message->verdict.action == MESSAGE_TEMPFAIL)
 		buffer_printf(&line, " reply=%s_%s", message->verdict.code,

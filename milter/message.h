@@ -54,7 +54,7 @@ enum message_next {
 struct message *message_new(const struct message_services *services);
 void message_free(struct message *message);
 
-/* Lets go of everything about the message at hand. Begin does it too. */
+/* Lets go of everything about the message at hand, its place among those at work too. So does begin. */
 void message_forget(struct message *message);
 
 /*

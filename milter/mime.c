@@ -65,10 +65,20 @@ static void refuse(struct mime_scanner *scanner, const char *reason)
 	problem_set(&scanner->refusal, "%s", reason);
 }
 
+/* Can a delimiter line of one be taken for one of the other: are they equal, but for a "--"? */
+static bool is_confusable(const char *boundary, const char *other)
+{
+	const size_t length = strlen(boundary);
+
+	return strncmp(boundary, other, length) == 0 &&
+	       (other[length] == '\0' || strcmp(other + length, "--") == 0);
+}
+
 static bool boundary_is_open(const struct mime_scanner *scanner, const char *boundary)
 {
 	for (size_t i = 0; i < scanner->depth; i++)
-		if (strcmp(scanner->levels[i].boundary, boundary) == 0)
+		if (is_confusable(scanner->levels[i].boundary, boundary) ||
+		    is_confusable(boundary, scanner->levels[i].boundary))
 			return true;
 	return false;
 }
@@ -88,8 +98,6 @@ static bool choose_place(struct mime_scanner *scanner, const struct entity *enti
 		scanner->wrap_open = false;
 		return true;
 	}
-	if (entity->kind == KIND_ENCRYPTED)
-		refuse(scanner, "it is encrypted: a readable calendar would disclose the event");
 	if (entity->kind == KIND_UNDELIVERED)
 		refuse(scanner, "it is a report or a fragment (multipart/report, message/partial), "
 				"which programs read");
@@ -128,6 +136,10 @@ static void begin_entity(struct mime_scanner *scanner, struct span fields, bool 
 	entity_read(&entity, fields);
 	if (entity.trouble)
 		refuse(scanner, entity.trouble);
+	/* An encrypted file that is attached is one thing, an encrypted message another. */
+	if (entity.kind == KIND_ENCRYPTED &&
+	    (chained || scanner->levels[scanner->depth - 1].kind != KIND_MIXED))
+		refuse(scanner, "it is encrypted: a readable calendar would disclose the event");
 	placed = chained && choose_place(scanner, &entity);
 	scanner->in_text = entity.kind == KIND_TEXT && !entity.attachment;
 	if (!entity_is_multipart(&entity))

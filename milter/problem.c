@@ -13,29 +13,34 @@ void problem_set(struct problem *problem, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(problem->text, sizeof(problem->text), format, arguments);
 	va_end(arguments);
+	utf8_trim_end(problem->text);
 }
 
 const char *problem_quote(char *out, size_t size, const char *text, size_t length)
 {
-	size_t used = 0;
+	static const char more[] = "...";
+	size_t used = 0, fits = 0; /* `fits`: what of it leaves room for the dots */
 
 	for (size_t i = 0; i < length;) {
 		size_t n = utf8_sequence(text + i, length - i);
 		char piece[5];
+		size_t piece_length = n;
 
 		if (n == 0 || utf8_is_control(text + i, n)) {
 			n = 1;
-			snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)text[i]);
+			piece_length = (size_t)snprintf(piece, sizeof(piece), "\\x%02x",
+							(unsigned char)text[i]);
 		} else {
 			memcpy(piece, text + i, n);
-			piece[n] = '\0';
 		}
-		if (used + strlen(piece) + sizeof("...") > size) {
-			snprintf(out + used, size - used, "...");
+		if (used + piece_length >= size) {
+			snprintf(out + fits, size - fits, "%s", more);
 			return out;
 		}
-		memcpy(out + used, piece, strlen(piece));
-		used += strlen(piece);
+		memcpy(out + used, piece, piece_length);
+		used += piece_length;
+		if (used + sizeof(more) <= size)
+			fits = used;
 		i += n;
 	}
 	out[used] = '\0';

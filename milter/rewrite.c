@@ -93,6 +93,9 @@ bool rewrite_moves_field(struct span name)
 {
 	static const char prefix[] = "Content-";
 
+	for (size_t i = 0; i < name.length; i++)
+		if (name.at[i] <= ' ' || name.at[i] >= 0x7f)
+			return false;
 	return name.length >= sizeof(prefix) - 1 &&
 	       strncasecmp(name.at, prefix, sizeof(prefix) - 1) == 0 &&
 	       !span_is(name, "Content-Class");

@@ -42,7 +42,7 @@ bool socket_clear_path(const struct config *config, struct problem *why)
 		return false;
 	}
 	if (is_alive(path)) {
-		problem_set(why, "socket %s: another process is listening there", path);
+		problem_set(why, "socket %s: already in use: another process is listening there", path);
 		return false;
 	}
 	if (unlink(path) < 0) {

@@ -155,7 +155,10 @@ static enum encoded_word decode_word(struct span text, struct buffer *out, size_
 	return result;
 }
 
-/* Appends white space unfolded: a line end before a blank goes, the blank stays (RFC 5322, 2.2.3). */
+/*
+ * Appends white space unfolded: a line end before a blank goes, the blank stays (RFC 5322, 2.2.3).
+ * A folding library may put a tab where there was a space: it is one again.
+ */
 static void append_unfolded(struct span space, struct buffer *out)
 {
 	for (size_t i = 0; i < space.length; i++) {
@@ -165,7 +168,7 @@ static void append_unfolded(struct span space, struct buffer *out)
 			continue;
 		if (space.at[i] == '\n' && is_blank(next))
 			continue;
-		buffer_append(out, space.at + i, 1);
+		buffer_append(out, space.at[i] == '\t' ? " " : space.at + i, 1);
 	}
 }
 
@@ -238,6 +241,10 @@ static bool take_text(struct span *rest, char *out, size_t size, struct problem 
 		rest->at += text.length;
 		rest->length -= text.length;
 		text = span_trim(text);
+		if (text.length > 0 && memchr(text.at, '"', text.length)) {
+			problem_set(why, "a quotation mark inside a value that is not quoted");
+			return false;
+		}
 		used = text.length;
 		if (used < size)
 			memcpy(out, text.at, used);
@@ -323,10 +330,6 @@ bool tag_parse(struct tag *tag, struct span value, struct problem *why)
 		problem_set(why, "not valid UTF-8: \"%s\"", shown);
 		goto out;
 	}
-	/* A folding library may put a tab where there was a space. */
-	for (size_t i = 0; i < decoded.length; i++)
-		if (decoded.data[i] == '\t')
-			decoded.data[i] = ' ';
 	if (has_control(rest)) {
 		problem_set(why, "a control character in \"%s\"", shown);
 		goto out;
@@ -349,23 +352,33 @@ bool tag_is_id(struct span text)
 	       !has_control(text);
 }
 
+/* "quoted"@domain (RFC 5321, 4.1.2): where its @ is; NULL if the quotes do not end before one. */
+static const char *end_of_quoted_local_part(struct span text)
+{
+	for (size_t i = 1; i + 1 < text.length; i++) {
+		if (text.at[i] == '\\')
+			i++;
+		else if (text.at[i] == '"')
+			return i > 1 && text.at[i + 1] == '@' ? text.at + i + 1 : NULL;
+	}
+	return NULL;
+}
+
 bool tag_is_address(struct span text)
 {
-	const char *at = text.length > 0 ? memchr(text.at, '@', text.length) : NULL;
+	const char *at, *const end = text.at + text.length;
 
-	if (!at || text.length > TAG_ADDRESS_MAXIMUM || !utf8_valid(text.at, text.length) ||
-	    has_control(text))
+	if (text.length == 0 || text.length > TAG_ADDRESS_MAXIMUM ||
+	    !utf8_valid(text.at, text.length) || has_control(text))
 		return false;
-	if (text.at[0] == '"') {
-		/* A quoted local part may hold blanks and @: look at the last @. */
-		for (size_t i = 1; i < text.length; i++)
-			if (text.at[i] == '@')
-				at = text.at + i;
-		return at > text.at && at + 1 < text.at + text.length;
-	}
-	if (memchr(text.at, ' ', text.length) || memchr(text.at, '<', text.length) ||
-	    memchr(text.at, '>', text.length))
+	if (text.at[0] == '"')
+		at = end_of_quoted_local_part(text);
+	else
+		at = memchr(text.at, '@', text.length);
+	if (!at || at == text.at || at + 1 == end)
 		return false;
-	return at > text.at && at + 1 < text.at + text.length &&
-	       !memchr(at + 1, '@', (size_t)(text.at + text.length - at - 1));
+	for (const char *c = text.at[0] == '"' ? at + 1 : text.at; c < end; c++)
+		if (strchr(" <>\"", *c) || (*c == '@' && c != at))
+			return false;
+	return true;
 }

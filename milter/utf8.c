@@ -86,6 +86,19 @@ bool utf8_valid(const char *text, size_t length)
 	return valid_prefix(text, length) == length;
 }
 
+void utf8_trim_end(char *text)
+{
+	const size_t length = strlen(text);
+	size_t start = length;
+
+	/* To the last byte that begins a sequence; it may be up to three bytes back. */
+	while (start > 0 && length - start < 4 && (text[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (start > 0 && (text[start - 1] & 0xc0) == 0xc0 &&
+	    utf8_sequence(text + start - 1, length - start + 1) == 0)
+		text[start - 1] = '\0';
+}
+
 void utf8_stream_add(struct utf8_stream *stream, const char *text, size_t length)
 {
 	size_t good;

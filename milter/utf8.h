@@ -18,6 +18,9 @@ bool utf8_is_ascii(const char *text, size_t length);
 /* Is the whole text well-formed? */
 bool utf8_valid(const char *text, size_t length);
 
+/* Cuts off a sequence that the end of a NUL-terminated text broke off. */
+void utf8_trim_end(char *text);
+
 /* Validation of a text that comes in pieces: start with a zeroed struct. */
 struct utf8_stream {
 	char pending[4]; /* the beginning of a sequence that the last piece cut off */

@@ -1,0 +1,38 @@
+#!/usr/bin/python3
+"""Runs the benchmarks and prints one table: run.py BUILD [untagged|rewriting|cancelling|postfix]…
+
+Nothing here fails because a machine is slow: each figure stands beside a baseline of the same
+run, and beside its target.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench import rewriting, table, untagged  # noqa: E402
+from lab import tools  # noqa: E402
+
+BENCHES = {"untagged": untagged, "rewriting": rewriting}
+
+
+def main(build, *names):
+    build = Path(build).resolve()
+    os.environ["CIM_BINARY"] = str(build / "cancel-invite-milter")
+    rows = []
+    for name in names or BENCHES:
+        try:
+            rows.extend(BENCHES[name].measure(build))
+        except tools.Missing as missing:
+            rows.append(table.Row(name, f"not measured: {missing}"))
+    table.show(rows)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if len(sys.argv) < 2 or set(sys.argv[2:]) - set(BENCHES):
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

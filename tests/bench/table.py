@@ -1,0 +1,37 @@
+"""What a benchmark found, and how it is shown."""
+
+import statistics
+import sys
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    what: str
+    figure: str
+    baseline: str = ""
+    ratio: str = ""
+    target: str = ""
+    met: bool = None  # None: only information
+
+    def cells(self):
+        return (*self[:-1], {True: "yes", False: "NO", None: ""}[self.met])
+
+
+def show(rows):
+    heads = ("what", "figure", "baseline", "ratio", "target", "met")
+    table = [heads, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for number, cells in enumerate(table):
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
+        if number == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def note(text):
+    print(f"  bench {text}", file=sys.stderr, flush=True)
+
+
+def spread(values, form="{:.3f}"):
+    """The median, with the quartiles around it."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{form.format(middle)} ({form.format(low)}-{form.format(high)})"

@@ -1,0 +1,94 @@
+"""Untagged mail: the filter against the emptiest one, under the same load on a unix socket."""
+
+import json
+import signal
+import statistics
+import subprocess
+from pathlib import Path
+
+from bench.table import Row, note, spread
+from lab.filter_process import FilterProcess, connect
+from lab.process import Process
+from lab.workdir import Workdir
+
+ROUNDS = 11
+TARGET = 0.97
+
+
+class EmptyFilter:
+    """build/bench/empty_filter, listening in a folder."""
+
+    def __init__(self, build, folder):
+        self.socket = f"unix:{folder}/empty.sock"
+        self._process = Process([build / "bench/empty_filter", self.socket], f"{folder}/empty.log")
+        self._process.wait_until(self._listens)
+        self.pid = self._process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.signal(signal.SIGKILL)  # at SIGTERM libmilter takes up to five seconds
+        self._process.stop()
+
+    def _listens(self):
+        try:
+            connect(self.socket).close()
+        except OSError:
+            return False
+        Path(self.socket.removeprefix("unix:")).chmod(0o666)
+        return True
+
+
+def start_ours(folder):
+    """The filter with its default configuration, as far as it matters to untagged mail."""
+    return FilterProcess(folder, cronofy={"url": "http://127.0.0.1:1"},
+                         milter={"log_level": "info"})
+
+
+def measure(build):
+    with Workdir() as folder, EmptyFilter(build, folder) as empty, \
+            start_ours(folder.folder("ours")) as ours:
+        # 10 is what one busy Postfix on a small machine holds open, 1 shows the time of one message.
+        for connections, messages in ((10, 15000), (1, 10000)):
+            note(f"untagged mail, {connections} connections")
+            yield from _compare(build, empty, ours, connections, messages)
+        ours.kill()  # stopping in peace takes libmilter seconds
+
+
+def _compare(build, empty, ours, connections, messages):
+    def load(filter):
+        before = _processor_time(filter.pid)
+        done = subprocess.run(
+            [build / "bench/milter_load", filter.socket.removeprefix("unix:"), str(connections),
+             str(messages)], check=True, stdout=subprocess.PIPE)
+        rate = messages / json.loads(done.stdout)["seconds"]
+        return rate, (_processor_time(filter.pid) - before) / messages
+
+    for filter in (empty, ours):
+        load(filter)
+    # A machine that gets slower meanwhile must favour neither: A B B A A B B A …
+    found = {empty: [], ours: []}
+    for number in range(ROUNDS):
+        for filter in (empty, ours) if number % 2 == 0 else (ours, empty):
+            found[filter].append(load(filter))
+    rates, costs = ({filter: [run[column] for run in runs] for filter, runs in found.items()}
+                    for column in (0, 1))
+
+    name = f"untagged mail, {connections} connection{'s' * (connections > 1)}"
+    ratios = [mine / its for mine, its in zip(rates[ours], rates[empty])]
+    yield Row(f"{name}: rate",
+              f"{statistics.median(rates[ours]):.0f}/s",
+              f"{statistics.median(rates[empty]):.0f}/s, an empty filter",
+              spread(ratios), f">= {TARGET}", statistics.median(ratios) >= TARGET)
+    dearer = [mine / its for mine, its in zip(costs[ours], costs[empty])]
+    yield Row(f"{name}: processor time",
+              f"{statistics.median(costs[ours]) * 1e6:.1f} us",
+              f"{statistics.median(costs[empty]) * 1e6:.1f} us, an empty filter",
+              spread(dearer))
+
+
+def _processor_time(pid):
+    """Seconds that all threads of a process, those that have ended too, have run."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100

@@ -1,0 +1,132 @@
+"""What every test can ask for by name.
+
+The filter, the stand-in and the sink are expensive to stop or cheap to reset, so they are shared;
+a mail server is neither and is made anew for each test.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab import tools  # noqa: E402
+from lab.filter_process import FilterProcess  # noqa: E402
+from lab.postfix import Postfix  # noqa: E402
+from lab.sendmail import Sendmail  # noqa: E402
+from lab.sink import Sink  # noqa: E402
+from lab.workdir import Workdir  # noqa: E402
+from standin.client import Standin  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call):
+    """A test for which a program is missing is skipped, and says which."""
+    if call.excinfo is not None and call.excinfo.errisinstance(tools.Missing):
+        skipped = pytest.skip.Exception(str(call.excinfo.value))
+        call.excinfo = pytest.ExceptionInfo.from_exc_info(
+            (type(skipped), skipped, call.excinfo.tb))
+
+
+@pytest.fixture
+def workdir():
+    with Workdir() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _standin():
+    with Standin() as running:
+        yield running
+
+
+@pytest.fixture
+def standin(_standin):
+    """A Cronofy without any invite."""
+    _standin.reset()
+    return _standin
+
+
+@pytest.fixture(scope="session")
+def _sink():
+    with contextlib.closing(Sink()) as running:
+        yield running
+
+
+@pytest.fixture
+def sink(_sink):
+    """Where mail is delivered; empty."""
+    _sink.reset()
+    return _sink
+
+
+@pytest.fixture(scope="module")
+def start_filter(_standin):
+    """start_filter(milter={"on_refused": "hold"}, ...): a filter of its own for one test.
+
+    Ending takes libmilter a second or more, so they all end together after the last test.
+    """
+    with Workdir() as folder, contextlib.ExitStack() as ending:
+        started = []
+
+        def start(**sections):
+            filter = FilterProcess(folder.folder(f"filter-{len(started)}"), _standin, **sections)
+            filter.start()
+            ending.callback(filter.stop)
+            started.append(filter)
+            return filter
+
+        yield start
+        for filter in started:
+            filter.terminate()
+
+
+@pytest.fixture(scope="module")
+def _filter(start_filter):
+    return start_filter()
+
+
+@pytest.fixture
+def filter(_filter, standin):
+    """A filter with the default configuration, but for short time-outs; must survive the test."""
+    yield _filter
+    assert _filter.alive(), _filter.log()
+
+
+@pytest.fixture
+def start_postfix(workdir, sink):
+    """start_postfix(filter.socket, main="...", ...): see lab.postfix.Postfix."""
+    with contextlib.ExitStack() as ending:
+        def start(milter, **options):
+            server = Postfix(workdir, sink, milter, **options)
+            ending.callback(server.close)
+            return server.start()
+
+        yield start
+
+
+@pytest.fixture
+def postfix(start_postfix, filter):
+    """A Postfix with the filter."""
+    return start_postfix(filter.socket)
+
+
+@pytest.fixture
+def start_sendmail(workdir, sink):
+    """start_sendmail(filter.socket, mc="...", ...): see lab.sendmail.Sendmail."""
+    with contextlib.ExitStack() as ending:
+        def start(milter, **options):
+            server = Sendmail(workdir, sink, milter, **options)
+            ending.callback(server.close)
+            return server.start()
+
+        yield start
+
+
+@pytest.fixture
+def sendmail(start_sendmail, filter):
+    """A Sendmail with the filter."""
+    return start_sendmail(filter.socket)

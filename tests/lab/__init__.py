@@ -1,0 +1,1 @@
+"""What the integration tests run: mail servers, a sink, clients, and the filter itself."""

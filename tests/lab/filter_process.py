@@ -1,0 +1,280 @@
+"""The filter itself: its configuration, written for one test, and its process.
+
+    with Workdir() as folder, Standin() as cronofy, \\
+            FilterProcess(folder, cronofy, trust={"untrusted": "reject"}) as filter:
+        MilterSession(filter.socket).deliver(...)
+        filter.wait_for_log("cancelled")
+
+CIM_BINARY names the program to run, if it isn't build/cancel-invite-milter.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+from lab import tools
+from lab.process import tail, until
+
+# What sanitizers print when they found something.
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
+
+API_KEY = "CRN_test-key"
+
+
+def binary():
+    """The Path of the filter's program. Raises Missing if it hasn't been built."""
+    found = Path(os.environ.get("CIM_BINARY") or tools.ROOT / "build" / "cancel-invite-milter")
+    if not found.exists():
+        raise tools.Missing(f"{found} isn't there: run make")
+    return found.resolve()
+
+
+def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **sections):
+    """Writes a configuration that suits tests, and the key files it names; gives its path.
+
+    Each keyword is a section's keys, e.g. milter={"dry_run": True}; accounts has such a dict for
+    each account's name. A key with the value None is left out, even if there is a default; lists
+    and booleans are written as the file wants them. `api_key` is not a key of the file: its text
+    goes to a file of mode 0600, which is then named. Without any, [cronofy] has the stand-in's.
+    standin: calls go to its url.
+    """
+    folder = Path(folder)
+    milter = {
+        "socket": f"unix:{folder}/milter.sock",
+        "socket_mode": "0666",  # the mail servers that tests run have users of their own
+        "temp_dir": folder,
+        "drain_timeout": "10s",
+        "log": "stderr",
+        "log_level": "debug",
+        **sections.pop("milter", {}),
+    }
+    cronofy = {"timeout": "5s", "deadline": "10s"}
+    if standin is not None:
+        cronofy["url"] = standin.url
+        cronofy["ca_file"] = standin.ca_file
+    given = sections.pop("cronofy", {})
+    if not any("api_key" in keys or "api_key_file" in keys
+               for keys in (given, *(accounts or {}).values())):
+        cronofy["api_key"] = API_KEY if standin is None else standin.api_key
+    cronofy.update(given)
+
+    lines = []
+    tables = {"milter": milter, "cronofy": cronofy, **sections}
+    tables.update((f"account {name}", keys) for name, keys in (accounts or {}).items())
+    for section, keys in tables.items():
+        lines.append(f"[{section}]")
+        for key, value in keys.items():
+            if key == "api_key":
+                key, value = "api_key_file", write_secret(
+                    folder / f"{section.replace(' ', '-')}.key", value)
+            if value is not None:
+                lines.append(f"{key} = {as_text(value)}")
+        lines.append("")
+    path = folder / name
+    path.write_text("\n".join(lines))
+    return path
+
+
+def run(*arguments, **options):
+    """Runs the program to its end: returncode, stdout and stderr, as text."""
+    done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, errors="replace", **options)
+    found = SANITIZER.search(done.stderr)
+    assert not found, done.stderr[found.start():][:8000]
+    return done
+
+
+def as_text(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def write_secret(path, text):
+    """A file that only its owner can read, from its first moment on."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    return path
+
+
+class FilterProcess:
+    """The filter in a folder of its own.
+
+    env: more variables; launcher: the beginning of a command line that ends by running the filter.
+    All other keywords go to write_config().
+    """
+
+    def __init__(self, workdir, standin=None, *, env=None, launcher=(), **sections):
+        self.folder = Path(workdir)
+        self.log_path = self.folder / "filter.log"
+        self._standin = standin
+        self._sections = sections
+        self._env = {**os.environ, **(env or {})}
+        self._launcher = launcher
+        self._child = None
+        self.socket = None  # "unix:PATH" or "inet:PORT@HOST", once configured
+        self.configure()
+
+    def configure(self, **sections):
+        """Writes the configuration anew, with these sections (and accounts) in place of the old."""
+        self._sections.update(sections)
+        self.config = write_config(self.folder, standin=self._standin, **self._sections)
+        self.socket = re.search(r"^socket = (.*)$", self.config.read_text(), re.M)[1]
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.kill()  # the test has failed already: a second failure would only hide why
+        else:
+            self.close()
+
+    def close(self):
+        """Ends it at once, if it still runs. Fails if a sanitizer had complained."""
+        self.kill()
+        self.check_sanitizers()
+
+    @property
+    def pid(self):
+        return self._child.pid
+
+    def alive(self):
+        return self._child is not None and self._child.poll() is None
+
+    def start(self, *options):
+        """Starts it and waits until it converses."""
+        with open(self.log_path, "ab") as log:
+            self._child = subprocess.Popen(
+                [tools.installed("setpriv"), "--pdeathsig", "TERM", "--",
+                 *self._launcher, binary(), "-c", self.config, *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd="/",
+                start_new_session=True)
+
+        def ready_or_dead():
+            assert self.alive(), f"ended with {self._child.returncode}:\n{tail(self.log())}"
+            return self.converses()
+
+        try:
+            until(ready_or_dead, 20, lambda: f"the filter's start:\n{tail(self.log())}")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def stop(self, timeout=30):
+        """SIGTERM; gives the exit code. Fails if it doesn't end or a sanitizer had complained."""
+        self.terminate()
+        code = self.wait(timeout)
+        self.check_sanitizers()
+        return code
+
+    def terminate(self, number=signal.SIGTERM):
+        """SIGTERM, or this signal; comes back when no new connections are taken, without waiting for the end."""
+        if self.alive():
+            self._child.send_signal(number)
+            until(lambda: not self._call(), 20, "the filter to stop listening")
+
+    def wait(self, timeout=30):
+        """Waits for its end by itself; gives the exit code."""
+        try:
+            return self._child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"no end in {timeout} s:\n{self._killed_log()}")
+
+    def _call(self):
+        """libmilter looks for signals every five seconds, and when somebody calls."""
+        with contextlib.suppress(OSError):
+            connect(self.socket).close()
+            return True
+        return False
+
+    def kill(self):
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+
+    def signal(self, number):
+        self._child.send_signal(number)
+
+    def reload(self, **sections):
+        """SIGUSR1, after configure() if sections are given."""
+        if sections:
+            self.configure(**sections)
+        self.signal(signal.SIGUSR1)
+
+    def log(self):
+        with contextlib.suppress(FileNotFoundError):
+            return self.log_path.read_text(errors="replace")
+        return ""
+
+    def wait_for_log(self, pattern, timeout=10, after=0):
+        """Waits until the log, from that character on, has the pattern; gives the match."""
+        search = re.compile(pattern, re.M).search
+        return until(lambda: search(self.log(), after), timeout,
+                     lambda: f"{pattern} in the log:\n{tail(self.log())}")
+
+    def check_sanitizers(self):
+        found = SANITIZER.search(self.log())
+        assert not found, self.log()[found.start():][:8000]
+
+    def rss_kib(self):
+        return self._status("VmRSS")
+
+    def assert_no_bigger_than(self, rss_kib):
+        """Compares its memory; not if a sanitizer is in it, which keeps what was freed."""
+        with open(binary(), "rb") as program:
+            sanitized = re.search(rb"__[at]san_init", program.read())
+        assert sanitized or self.rss_kib() <= rss_kib, f"{self.rss_kib()} KiB, not {rss_kib}"
+
+    def threads(self):
+        return self._status("Threads")
+
+    def descriptors(self):
+        """How many are open, but for TCP: connections to Cronofy may be kept for the next call."""
+        found = []
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
+        with open(f"/proc/{self.pid}/net/tcp") as tcp:
+            connections = {f"socket:[{line.split()[9]}]" for line in tcp}
+        return sum(target not in connections for target in found)
+
+    def _status(self, name):
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(rf"^{name}:\s*(\d+)", status, re.M)[1])
+
+    def converses(self):
+        """A whole option negotiation: an accepting socket isn't a running filter yet."""
+        with contextlib.suppress(OSError), connect(self.socket) as client:
+            client.sendall(struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF))
+            return len(client.recv(4)) == 4
+        return False
+
+    def _killed_log(self):
+        self.kill()
+        return tail(self.log())
+
+
+def connect(spec, timeout=5):
+    """A connected socket for "unix:PATH", "inet:PORT@HOST" or "inet6:PORT@HOST"."""
+    kind, _, rest = spec.partition(":")
+    if kind == "unix":
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(timeout)
+        try:
+            client.connect(rest)
+        except BaseException:
+            client.close()
+            raise
+        return client
+    port, _, host = rest.partition("@")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)

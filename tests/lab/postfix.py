@@ -1,0 +1,214 @@
+"""A private Postfix, run from where tests/deps unpacked it.
+
+Its configuration is conf/postfix/main.cf.direct, word for word but for the socket, on top of the
+little that it takes to run on this machine without touching it. Nothing is delivered anywhere
+but to the sink.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+
+from lab import conf, tools
+from lab.process import Port, Process, tail, until
+from lab.smtp import SmtpClient
+
+# Postfix wants a user and a group that nothing else of it uses. These are in every Debian, so
+# nobody has to be created, and no program of ours runs as either.
+MAIL_OWNER = "mail"
+SETGID_GROUP = "uucp"
+
+MAIN_CF = """\
+compatibility_level = 3.6
+config_directory = {etc}
+meta_directory = {etc}
+queue_directory = {spool}
+data_directory = {data}
+shlib_directory = {libraries}
+daemon_directory = {libraries}/sbin
+command_directory = {commands}
+sendmail_path = {commands}/sendmail
+import_environment = MAIL_CONFIG TZ LANG LD_LIBRARY_PATH={libraries}
+export_environment = TZ MAIL_CONFIG LANG LD_LIBRARY_PATH={libraries}
+mail_owner = {owner}
+setgid_group = {group}
+maillog_file = {log}
+maillog_file_prefixes = {folder}
+
+myhostname = mx.example.test
+mydestination =
+mynetworks = 0.0.0.0/0
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+disable_dns_lookups = yes
+smtp_host_lookup = native
+smtpd_peername_lookup = no
+alias_maps =
+alias_database =
+local_recipient_maps =
+local_transport = error:nobody lives here
+default_transport = smtp:[127.0.0.1]:{sink}
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions =
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_sasl_auth_enable = yes
+smtpd_client_connection_count_limit = 0
+smtpd_error_sleep_time = 0s
+message_size_limit = 80000000
+mailbox_size_limit = 0
+notify_classes =
+queue_run_delay = 300s
+minimal_backoff_time = 300s
+maximal_backoff_time = 600s
+"""
+
+MASTER_CF = """\
+127.0.0.1:{port} inet n - {chroot} - - smtpd
+pickup     unix        n - n 300 1 pickup
+cleanup    unix        n - {chroot} - 0 cleanup
+qmgr       unix        n - n 300 1 qmgr
+rewrite    unix        - - n -   - trivial-rewrite
+bounce     unix        - - n -   0 bounce
+defer      unix        - - n -   0 bounce
+trace      unix        - - n -   0 bounce
+verify     unix        - - n -   1 verify
+flush      unix        n - n -   0 flush
+proxymap   unix        - - n -   - proxymap
+proxywrite unix        - - n -   1 proxymap
+smtp       unix        - - n -   - smtp
+relay      unix        - - n -   - smtp
+showq      unix        n - n -   - showq
+error      unix        - - n -   - error
+retry      unix        - - n -   - error
+anvil      unix        - - n -   1 anvil
+scache     unix        - - n -   1 scache
+postlog    unix-dgram  n - n -   1 postlogd
+"""
+
+# What "postfix start" would make: name, owner, group, mode.
+QUEUES = [(name, MAIL_OWNER, "root", 0o700) for name in (
+    "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private",
+    "saved", "trace")]
+QUEUES += [
+    ("maildrop", MAIL_OWNER, SETGID_GROUP, 0o730),
+    ("public", MAIL_OWNER, SETGID_GROUP, 0o710),
+    ("pid", "root", "root", 0o755),
+]
+
+
+class Postfix:
+    """milter is a socket as cancel-invite-milter.conf writes it, or None for no filter at all.
+
+    main is more lines for main.cf; where a parameter is named twice the later line counts, and
+    {milter} stands for the socket as Postfix writes it. chroot: have smtpd and cleanup run in
+    one, as Debian does.
+    """
+
+    def __init__(self, workdir, sink, milter=None, main="", chroot=False):
+        tools.need_root("Postfix")
+        self._libraries = tools.library_path("postfix")
+        self._commands = tools.program("postfix", "usr/sbin/sendmail").parent
+        self._master = tools.program("postfix", "usr/lib/postfix/sbin/master")
+        self._port = Port()
+        self.smtp_port = self._port.number
+        self._process = None
+
+        name = f"postfix-{self.smtp_port}"
+        self.etc = workdir.folder(f"{name}/etc")
+        self.spool = workdir.folder(f"{name}/spool")
+        self._log = workdir / name / "log"
+        for queue, owner, group, mode in QUEUES:
+            workdir.folder(f"{name}/spool/{queue}", mode, owner, group)
+
+        filters = ""
+        if milter:
+            milter = postfix_socket(milter)
+            filters = conf.installed("postfix/main.cf.direct", milter)
+        main_cf = workdir.write(f"{name}/etc/main.cf", "\n".join((
+            MAIN_CF.format(
+                folder=workdir / name, etc=self.etc, spool=self.spool, log=self._log,
+                data=workdir.folder(f"{name}/data", 0o700, MAIL_OWNER),
+                libraries=self._libraries, commands=self._commands,
+                owner=MAIL_OWNER, group=SETGID_GROUP, sink=sink.port),
+            filters, main.format(milter=milter), "")))
+        workdir.write(f"{name}/etc/master.cf", MASTER_CF.format(
+            port=self.smtp_port, chroot="y" if chroot else "n"))
+        # Postfix waits until a file that has just been written looks finished, two seconds later.
+        os.utime(main_cf, (0, 0))
+
+    def start(self):
+        self._process = Process([self._master, "-c", self.etc], self.etc / "printed",
+                                env=self._environment())
+        self._process.wait_until(self._port.answers, log=self.log)
+        return self
+
+    def stop(self):
+        """Ends Postfix. The queue stays, and start() goes on with it."""
+        if self._process:
+            self._process.stop()
+        self._process = None
+
+    def close(self):
+        self.stop()
+        self._port.close()
+
+    def reload(self):
+        self._process.signal(signal.SIGHUP)
+
+    def connect(self, **xclient):
+        """An SmtpClient; with ADDR=, LOGIN= … Postfix takes it for somebody else."""
+        client = SmtpClient(self.smtp_port)
+        if xclient:
+            client.xclient(**xclient)
+        return client
+
+    def submit(self, mail_from, rcpt_to, message, **xclient):
+        """Sends a message by SMTP and returns the Reply that decided."""
+        with self.connect(**xclient) as client:
+            return client.send(mail_from, rcpt_to, message)
+
+    def sendmail(self, message, *arguments):
+        """Hands a message to sendmail(1), e.g. sendmail(raw, "-f", "me@a.test", "you@b.test")."""
+        done = self._run("sendmail", "-i", *arguments, stdin=message)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def queue(self):
+        """What postqueue -j tells of each message: queue_name, queue_id, sender, recipients, …"""
+        listing = self._run("postqueue", "-j").stdout
+        return [json.loads(line) for line in listing.splitlines()]
+
+    def flush(self):
+        """Tries every waiting message again, now."""
+        self._run("postqueue", "-f")
+
+    def log(self):
+        with contextlib.suppress(FileNotFoundError):
+            return self._log.read_text(errors="replace")
+        return self._process.printed()
+
+    def wait_for_log(self, text, timeout=10):
+        until(lambda: text in self.log(), timeout,
+              lambda: f"{text!r} in the log:\n{tail(self.log())}")
+
+    def _environment(self):
+        return {"PATH": os.defpath, "LD_LIBRARY_PATH": str(self._libraries),
+                "MAIL_CONFIG": str(self.etc)}
+
+    def _run(self, command, *arguments, stdin=b""):
+        """Postfix's commands all read MAIL_CONFIG; sendmail(1)'s -C would do the same."""
+        done = subprocess.run([self._commands / command, *arguments], input=stdin,
+                              capture_output=True, env=self._environment(), timeout=60)
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, *(out.decode(errors="replace")
+                                          for out in (done.stdout, done.stderr)))
+
+
+def postfix_socket(spec):
+    """unix:/path or inet:port@host, in Postfix's words: inet:host:port."""
+    kind, _, rest = spec.partition(":")
+    if kind == "unix":
+        return spec
+    port, _, host = rest.partition("@")
+    return f"inet:{host or '127.0.0.1'}:{port}"

@@ -1,0 +1,185 @@
+"""A private Sendmail, run from where tests/deps unpacked it.
+
+Its configuration is conf/sendmail/direct.mc, word for word but for the socket, in the little that
+it takes to run on this machine without touching it. Nothing is delivered anywhere but to the sink.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+
+from lab import conf, tools
+from lab.process import Port, Process
+from lab.smtp import SmtpClient
+
+HOST = "mx.example.test"
+
+# sendmail(1) refuses to submit mail as root; this user owns its queue, and is in every Debian.
+SUBMITTER = "mail"
+
+COMMON_MC = """\
+divert(0)dnl
+OSTYPE(`linux')dnl
+define(`confDOMAIN_NAME', `{host}')dnl
+define(`confSERVICE_SWITCH_FILE', `{folder}/services')dnl
+define(`confPID_FILE', `{folder}/{role}.pid')dnl
+define(`STATUS_FILE', `{folder}/{role}.statistics')dnl
+define(`QUEUE_DIR', `{queue}')dnl
+define(`confDONT_BLAME_SENDMAIL', `GroupWritableDirPathSafe,TrustStickyBit')dnl
+define(`RELAY_MAILER_ARGS', `TCP $h {relay_port}')dnl
+dnl 0 wouldn't switch these off: mail would be queued whenever the machine is busy.
+define(`confQUEUE_LA', `999')dnl
+define(`confREFUSE_LA', `999')dnl
+"""
+
+DAEMON_MC = COMMON_MC + """\
+define(`confCW_FILE', `-o {folder}/none')dnl
+define(`confCT_FILE', `-o {folder}/none')dnl
+define(`confCR_FILE', `-o {folder}/none')dnl
+define(`confDEAD_LETTER_DROP', `{folder}/dead.letter')dnl
+define(`ALIAS_FILE', `')dnl
+define(`HELP_FILE', `')dnl
+define(`confTO_IDENT', `0')dnl
+define(`confTO_QUEUEWARN', `')dnl
+define(`confBIND_OPTS', `')dnl
+define(`confMAX_DAEMON_CHILDREN', `0')dnl
+define(`confDELIVERY_MODE', `background')dnl
+define(`SMART_HOST', `relay:[127.0.0.1]')dnl
+FEATURE(`no_default_msa')dnl
+FEATURE(`nocanonify')dnl
+FEATURE(`promiscuous_relay')dnl
+FEATURE(`accept_unresolvable_domains')dnl
+DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
+{filters}
+{mc}
+MAILER(`smtp')dnl
+"""
+
+SUBMIT_MC = COMMON_MC + """\
+define(`confCF_VERSION', `Submit')dnl
+define(`_USE_DECNET_SYNTAX_', `1')dnl
+define(`confTIME_ZONE', `USE_TZ')dnl
+define(`confDONT_INIT_GROUPS', `True')dnl
+define(`confDIRECT_SUBMISSION_MODIFIERS', `')dnl
+define(`MSP_QUEUE_DIR', `{queue}')dnl
+define(`confRUN_AS_USER', `{submitter}:{submitter}')dnl
+define(`confTRUSTED_USER', `{submitter}')dnl
+define(`confMIN_QUEUE_AGE', `0')dnl
+FEATURE(`msp', `[127.0.0.1]')dnl
+"""
+
+
+class Sendmail:
+    """milter is a socket as cancel-invite-milter.conf writes it, or None for no filter at all.
+
+    mc is more lines of the daemon's .mc file, which come after the filter's.
+    """
+
+    def __init__(self, workdir, sink, milter=None, mc=""):
+        tools.need_root("Sendmail")
+        self._program = tools.program("sendmail-bin", "usr/libexec/sendmail/sendmail")
+        self._in_namespace = _named(HOST)
+        self._port = Port()
+        self.smtp_port = self._port.number
+        self._process = None
+
+        name = f"sendmail-{self.smtp_port}"
+        self.folder = workdir.folder(name)
+        self.queue_folder = workdir.folder(f"{name}/queue", 0o700)
+        self.submit_queue = workdir.folder(f"{name}/submit-queue", 0o770, SUBMITTER, SUBMITTER)
+        workdir.write(f"{name}/services", "hosts files\naliases files\npasswd files\n")
+        self._trace = self.folder / "trace"
+        filters = conf.installed("sendmail/direct.mc", milter) if milter else ""
+        self._daemon_cf = self._make_cf(
+            "daemon", DAEMON_MC, queue=self.queue_folder, relay_port=sink.port,
+            port=self.smtp_port, filters=filters, mc=mc)
+        self._submit_cf = self._make_cf(
+            "submit", SUBMIT_MC, queue=self.submit_queue, relay_port=self.smtp_port,
+            submitter=SUBMITTER)
+
+    def start(self):
+        self._process = Process(
+            [*self._in_namespace, self._program, "-C", self._daemon_cf, "-bD", "-X", self._trace],
+            self.folder / "printed")
+        self._process.wait_until(self._port.answers)
+        return self
+
+    def stop(self):
+        """Ends Sendmail. The queue stays, and start() goes on with it."""
+        if self._process:
+            self._process.stop()
+        self._process = None
+
+    def close(self):
+        self.stop()
+        self._port.close()
+
+    def reload(self):
+        self._process.signal(signal.SIGHUP)
+
+    def connect(self, source="127.0.0.1"):
+        return SmtpClient(self.smtp_port, source)
+
+    def submit(self, mail_from, rcpt_to, message, source="127.0.0.1"):
+        """Sends a message by SMTP and returns the Reply that decided."""
+        with self.connect(source) as client:
+            return client.send(mail_from, rcpt_to, message)
+
+    def sendmail(self, message, *arguments):
+        """Hands a message to sendmail(1), e.g. sendmail(raw, "-f", "me@a.test", "you@b.test").
+
+        It tries to pass it on by SMTP before it ends; what is put off stays in its queue.
+        """
+        self._run(self._submit_cf, "-i", *arguments, stdin=message)
+
+    def queue(self):
+        """Each message that waits: queue_name (submit, daemon or hold) and queue_id."""
+        return [{"queue_name": name, "queue_id": path.name[2:]}
+                for name, folder, kind in (("submit", self.submit_queue, "qf"),
+                                           ("daemon", self.queue_folder, "qf"),
+                                           ("hold", self.queue_folder, "hf"))
+                for path in sorted(folder.glob(f"{kind}*"))]
+
+    def flush(self):
+        """Tries every waiting message again, now."""
+        self._run(self._submit_cf, "-Ac", "-q")
+        self._run(self._daemon_cf, "-q")
+
+    def log(self):
+        """Every SMTP conversation, as -X traces it: there is no syslog to write to."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._trace.read_text(errors="replace")
+        return self._process.printed()
+
+    def _make_cf(self, role, template, **values):
+        """Has m4 make a configuration; gives its path."""
+        macros = tools.data("sendmail-cf", "usr/share/sendmail/cf")
+        source = template.format(role=role, host=HOST, folder=self.folder, **values)
+        (self.folder / f"{role}.mc").write_text(source)
+        made = subprocess.run(
+            [tools.installed("m4"), f"-D_CF_DIR_={macros}/", macros / "m4/cf.m4", "-"],
+            input=source, capture_output=True, text=True, check=True)
+        path = self.folder / f"{role}.cf"
+        path.write_text(made.stdout)
+        path.chmod(0o644)
+        return path
+
+    def _run(self, cf, *arguments, stdin=b""):
+        return subprocess.run(
+            [*self._in_namespace, self._program, "-C", cf, *arguments],
+            input=stdin, capture_output=True, timeout=60, env={"PATH": os.defpath})
+
+
+def _named(host):
+    """What to put before a command so that it runs on a machine of that name.
+
+    Where the machine's own name has no dot, Sendmail sleeps for a minute before it starts. A UTS
+    namespace of its own gives it another without changing the machine's.
+    """
+    if "." in socket.gethostname():
+        return []
+    return [tools.installed("unshare"), "--uts", "sh", "-c",
+            f'hostname {shlex.quote(host)} && exec "$@"', "sh"]

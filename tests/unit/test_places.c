@@ -1,0 +1,151 @@
+/* A bounded number of messages at work. */
+#include "places.h"
+
+#include "monotonic.h"
+#include "testing.h"
+
+#include <pthread.h>
+
+static void gives_as_many_places_as_there_are(void **state)
+{
+	struct places *places = places_new();
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_true(places_take(places, 3, 0));
+	assert_false(places_take(places, 3, 0));
+	places_leave(places);
+	assert_true(places_take(places, 3, 0));
+	places_free(places);
+}
+
+static void a_reload_can_change_how_many_there_are(void **state)
+{
+	struct places *places = places_new();
+
+	(void)state;
+	assert_true(places_take(places, 1, 0));
+	assert_false(places_take(places, 1, 0));
+	assert_true(places_take(places, 2, 0));
+	places_leave(places);
+	assert_false(places_take(places, 1, 0));
+	places_free(places);
+}
+
+static void who_waits_gives_up_at_the_moment_given(void **state)
+{
+	struct places *places = places_new();
+	const long long start = monotonic_now();
+
+	(void)state;
+	assert_true(places_take(places, 1, 0));
+	assert_false(places_take(places, 1, start + 30));
+	assert_in_range(monotonic_now() - start, 30, 5000);
+	places_free(places);
+}
+
+static void empty_is_when_the_last_one_left(void **state)
+{
+	struct places *places = places_new();
+
+	(void)state;
+	assert_true(places_wait_empty(places, 0));
+	assert_true(places_take(places, 2, 0));
+	assert_true(places_take(places, 2, 0));
+	places_leave(places);
+	assert_false(places_wait_empty(places, 0));
+	places_leave(places);
+	assert_true(places_wait_empty(places, 0));
+	places_free(places);
+}
+
+/* How many are inside at once, as the threads themselves count. */
+struct crowd {
+	struct places *places;
+	pthread_mutex_t lock;
+	int inside, most_inside, passed;
+};
+
+static void count(struct crowd *crowd, int change)
+{
+	pthread_mutex_lock(&crowd->lock);
+	crowd->inside += change;
+	crowd->passed += change > 0;
+	if (crowd->inside > crowd->most_inside)
+		crowd->most_inside = crowd->inside;
+	pthread_mutex_unlock(&crowd->lock);
+}
+
+static void *come_and_go(void *context)
+{
+	struct crowd *crowd = context;
+
+	for (int i = 0; i < 50; i++) {
+		if (!places_take(crowd->places, 3, monotonic_now() + 60000))
+			return NULL;
+		count(crowd, 1);
+		sched_yield();
+		count(crowd, -1);
+		places_leave(crowd->places);
+	}
+	return NULL;
+}
+
+static void threads_never_hold_more_places_than_there_are(void **state)
+{
+	struct crowd crowd = {.places = places_new(), .lock = PTHREAD_MUTEX_INITIALIZER};
+	pthread_t threads[10];
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &crowd), 0);
+	for (int i = 0; i < 10; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(crowd.passed, 500);
+	assert_in_range(crowd.most_inside, 1, 3);
+	assert_true(places_wait_empty(crowd.places, 0));
+	places_free(crowd.places);
+}
+
+static void *leave(void *context)
+{
+	places_leave(context);
+	return NULL;
+}
+
+static void who_waits_is_woken(void **state)
+{
+	struct places *places = places_new();
+	pthread_t thread;
+
+	(void)state;
+	assert_true(places_take(places, 1, 0));
+	assert_int_equal(pthread_create(&thread, NULL, leave, places), 0);
+	assert_true(places_take(places, 1, monotonic_now() + 60000));
+	pthread_join(thread, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, leave, places), 0);
+	assert_true(places_wait_empty(places, monotonic_now() + 60000));
+	pthread_join(thread, NULL);
+	places_free(places);
+}
+
+static void nothing_to_free_is_fine(void **state)
+{
+	(void)state;
+	places_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gives_as_many_places_as_there_are),
+		cmocka_unit_test(a_reload_can_change_how_many_there_are),
+		cmocka_unit_test(who_waits_gives_up_at_the_moment_given),
+		cmocka_unit_test(empty_is_when_the_last_one_left),
+		cmocka_unit_test(threads_never_hold_more_places_than_there_are),
+		cmocka_unit_test(who_waits_is_woken),
+		cmocka_unit_test(nothing_to_free_is_fine),
+	};
+
+	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
+}
