@@ -34,7 +34,7 @@ static char *read_key(int file, const char *path, struct problem *why)
 		end--;
 	if (end == 0)
 		problem_set(why, "%s is empty; it has to hold the API key", path);
-	else if (end > KEY_FILE_MAXIMUM - 1)
+	else if (length > KEY_FILE_MAXIMUM)
 		problem_set(why, "%s is too long to be an API key", path);
 	else
 		key = strndup(text, end);

@@ -62,6 +62,8 @@ static void read_headers(struct mail_file *file)
 		if (file->headers.failed)
 			break;
 	}
+	if (file->headers.length > 0 && file->headers.data[file->headers.length - 1] != '\n')
+		buffer_append_text(&file->headers, "\r\n");
 	free(line);
 }
 

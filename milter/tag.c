@@ -242,7 +242,7 @@ static bool take_text(struct span *rest, char *out, size_t size, struct problem 
 		rest->length -= text.length;
 		text = span_trim(text);
 		if (text.length > 0 && memchr(text.at, '"', text.length)) {
-			problem_set(why, "a quotation mark inside a value that is not quoted");
+			problem_set(why, "a quotation mark (\") inside a value that is not quoted");
 			return false;
 		}
 		used = text.length;

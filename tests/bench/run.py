@@ -13,10 +13,11 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import rewriting, table, untagged  # noqa: E402
+from bench import cancelling, postfix, rewriting, table, untagged  # noqa: E402
 from lab import tools  # noqa: E402
 
-BENCHES = {"untagged": untagged, "rewriting": rewriting}
+BENCHES = {"untagged": untagged, "rewriting": rewriting, "cancelling": cancelling,
+           "postfix": postfix}
 
 
 def main(build, *names):

@@ -1,7 +1,9 @@
 """What a benchmark found, and how it is shown."""
 
+import os
 import statistics
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -35,3 +37,9 @@ def spread(values, form="{:.3f}"):
     """The median, with the quartiles around it."""
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{form.format(middle)} ({form.format(low)}-{form.format(high)})"
+
+
+def processor_time(pid):
+    """Seconds that all threads of a process, those that have ended too, have run."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
