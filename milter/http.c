@@ -3,16 +3,26 @@
 #include "monotonic.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#define HOST_CONNECTIONS 16L  /* HTTP/1.1 servers; HTTP/2 takes one or two */
+/*
+ * How many connections to one server. While one is being made, curl would make another for each call
+ * that the others have no room for: HTTP/2 is held to two. HTTP/1.1 gets more once it shows itself,
+ * and so does a call that must not share a connection that may be dead.
+ */
+#define HTTP2_CONNECTIONS 2L
+#define HTTP1_CONNECTIONS 16L
 #define ALL_CONNECTIONS 128L
 #define STREAMS 250L          /* of one connection; servers usually allow 100 to 250 */
 #define CONNECT_TIMEOUT 10000 /* ms, of a call's time-out */
+#define DEAD_PEER_TIMEOUT 20000U /* ms without an acknowledgement: TCP gives the connection up */
 
 enum call_state {
 	CALL_WAITING,  /* in the list of new calls */
@@ -24,6 +34,8 @@ struct http_call {
 	struct http *http;
 	struct http_call *next; /* in http->calls */
 	enum call_state state;
+	pthread_cond_t done;
+	bool fresh_connection;
 	bool abandoned;        /* the caller is gone: the thread frees it */
 	CURL *easy;
 	struct curl_slist *headers;
@@ -37,7 +49,6 @@ struct http {
 	CURLM *multi;
 	pthread_t thread;
 	pthread_mutex_t lock;   /* guards all below, and states and abandonment of calls */
-	pthread_cond_t done;
 	struct http_call *calls; /* waiting and running */
 	bool stopping;
 };
@@ -63,6 +74,17 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
 	call->header_bytes += count;
 	call->reply.too_large |= call->header_bytes > HTTP_REPLY_HEADERS_MAXIMUM;
 	return call->reply.too_large ? 0 : count;
+}
+
+/* A peer that fell silent would keep swallowing calls for the many minutes that TCP waits by itself. */
+static int give_up_dead_peers(void *context, curl_socket_t socket, curlsocktype purpose)
+{
+	unsigned int timeout = DEAD_PEER_TIMEOUT;
+
+	(void)context;
+	(void)purpose;
+	setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+	return CURL_SOCKOPT_OK;
 }
 
 static bool add_header(struct curl_slist **headers, const char *header)
@@ -118,6 +140,7 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_QUICK_EXIT, 1L); /* a name server that says nothing must not hold up the thread */
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_SOCKOPTFUNCTION, give_up_dead_peers);
 	SET(CURLOPT_TIMEOUT_MS, timeout);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_TIMEOUT ? timeout : CONNECT_TIMEOUT);
 	SET(CURLOPT_WRITEFUNCTION, take_body);
@@ -135,8 +158,14 @@ static void free_call(struct http_call *call)
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	buffer_free(&call->reply.body);
+	pthread_cond_destroy(&call->done);
 	free(call->body);
 	free(call);
+}
+
+static void limit_connections(struct http *http, long most)
+{
+	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
 }
 
 static void read_result(struct http_call *call, CURLcode result)
@@ -177,7 +206,7 @@ static void let_go(struct http *http, struct http_call *call)
 		return;
 	}
 	call->state = CALL_DONE;
-	pthread_cond_broadcast(&http->done);
+	pthread_cond_signal(&call->done);
 }
 
 /* A call that cannot go on is done, without a reply. */
@@ -201,6 +230,8 @@ static void look_through_calls(struct http *http)
 			fail(http, call, "given up");
 		} else if (call->state == CALL_WAITING) {
 			call->state = CALL_RUNNING;
+			if (call->fresh_connection)
+				limit_connections(http, HTTP1_CONNECTIONS);
 			if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
 				fail(http, call, "no memory for the call");
 		}
@@ -221,6 +252,9 @@ static void collect_results(struct http *http)
 			continue;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
 		read_result(call, result);
+		if (call->reply.arrived)
+			limit_connections(http, call->reply.version == 20 ? HTTP2_CONNECTIONS
+									  : HTTP1_CONNECTIONS);
 		curl_multi_remove_handle(http->multi, easy);
 		pthread_mutex_lock(&http->lock);
 		let_go(http, call);
@@ -264,11 +298,11 @@ struct http *http_start(struct problem *why)
 		return NULL;
 	}
 	curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
+	limit_connections(http, HTTP2_CONNECTIONS);
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS);
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, ALL_CONNECTIONS);
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS);
 	pthread_mutex_init(&http->lock, NULL);
-	monotonic_condition_init(&http->done);
 	/* Signals are main's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -293,7 +327,6 @@ void http_stop(struct http *http)
 	curl_multi_wakeup(http->multi);
 	pthread_join(http->thread, NULL);
 	curl_multi_cleanup(http->multi);
-	pthread_cond_destroy(&http->done);
 	pthread_mutex_destroy(&http->lock);
 	free(http);
 	curl_global_cleanup();
@@ -305,7 +338,9 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 
 	if (!call)
 		return NULL;
+	monotonic_condition_init(&call->done);
 	call->http = http;
+	call->fresh_connection = request->fresh_connection;
 	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
 	call->easy = curl_easy_init();
 	call->body = malloc(request->body_length + 1);
@@ -333,7 +368,7 @@ bool http_wait(struct http_call *call, long long until)
 
 	pthread_mutex_lock(&http->lock);
 	while (call->state != CALL_DONE && monotonic_now() < until)
-		monotonic_wait(&http->done, &http->lock, until);
+		monotonic_wait(&call->done, &http->lock, until);
 	done = call->state == CALL_DONE;
 	pthread_mutex_unlock(&http->lock);
 	return done;
