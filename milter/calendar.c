@@ -60,6 +60,10 @@ static bool normalise(struct buffer *out, struct span text, struct problem *why)
 	struct span first;
 	size_t unfolded = 0, depth = 0, calendars = 0;
 
+	if (text.length == 0) {
+		problem_set(why, "it is empty");
+		return false;
+	}
 	if (text.length > CALENDAR_MAXIMUM) {
 		problem_set(why, "it is larger than %zu bytes", CALENDAR_MAXIMUM);
 		return false;

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Twice the largest calendar in base64, and 64 KiB of header fields. */
-#define INSERTION_MAXIMUM ((size_t)4 * 1024 * 1024)
+/* Two copies of the largest calendar in base64, and 64 KiB of header fields. */
+#define INSERTION_MAXIMUM ((size_t)8 * 1024 * 1024)
 
 #define BASE64_LINE 57 /* bytes that give a line of 76 characters (RFC 2045, 6.8) */
 #define SMTP_LINE 998  /* RFC 5321, 4.5.3.1.6, the CRLF not counted */
@@ -49,7 +49,7 @@ static bool is_7bit(struct span text)
 	if (!utf8_is_ascii(text.at, text.length))
 		return false;
 	for (size_t i = 0; i < text.length; i++) {
-		line = text.at[i] == '\n' ? 0 : line + 1;
+		line = text.at[i] == '\n' ? 0 : line + (text.at[i] != '\r');
 		if (line > SMTP_LINE)
 			return false;
 	}

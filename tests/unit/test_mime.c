@@ -360,7 +360,8 @@ static void a_stem_that_the_body_holds_is_not_used(void **state)
 	assert_string_equal(stem_for("--=_%s-2--\r\n", 1), stems[1]);
 	assert_string_equal(stem_for("--=_%s\r\n", 3), stems[2]);
 	assert_string_equal(stem_for("--=_%s-1\n", 2), stems[0]);
-	assert_string_equal(stem_for("--=_%s-1", 7), stems[3]);
+	assert_string_equal(stem_for("--=_%s-1\r\n", 7), stems[3]);
+	assert_string_equal(stem_for("--=_%s-1", 1), stems[1]); /* where the body ends */
 	assert_string_equal(stem_for("--=_%s-1\r\n", 15), "");
 }
 

@@ -1,0 +1,487 @@
+/* Which iCalendar texts are cancellations that may be sent, and what is done to their bytes. */
+#include "calendar.h"
+
+#include "random.h"
+#include "testing.h"
+#include "utf8.h"
+
+#define EVENT "BEGIN:VEVENT\r\nUID:uid-1\r\nDTSTAMP:20260428T093000Z\r\nDTSTART:20260428T093000Z\r\n" \
+	      "ORGANIZER:mailto:boss@acme.example\r\nATTENDEE:mailto:guest@b.example\r\n" \
+	      "SEQUENCE:3\r\nSTATUS:CANCELLED\r\nEND:VEVENT\r\n"
+#define START "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\n"
+#define END "END:VCALENDAR\r\n"
+#define CANCEL START "METHOD:CANCEL\r\n" EVENT END
+
+static struct calendar accept_text(const char *text)
+{
+	struct calendar calendar;
+	struct problem why = {""};
+
+	if (!calendar_accept(&calendar, span_of_text(text), "guest@b.example", "boss@acme.example",
+			     &why))
+		fail_msg("%s\n%s", text, why.text);
+	return calendar;
+}
+
+static void a_cancellation_comes_out_as_it_went_in(void **state)
+{
+	struct calendar calendar = accept_text(CANCEL);
+
+	(void)state;
+	assert_string_equal(calendar.text.data, CANCEL);
+	assert_string_equal(calendar.warning.text, "");
+	assert_string_equal(calendar.uid, "uid-1");
+	assert_string_equal(calendar.sequence, "3");
+	calendar_free(&calendar);
+}
+
+/* ---- the bytes ---- */
+
+/* `middle` stands where a property of the event may stand; so does `result` afterwards. */
+static void assert_becomes(const char *middle, const char *result)
+{
+	static const char head[] = START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n";
+	static const char tail[] = "END:VEVENT\r\n" END;
+	struct buffer text = buffer_with_maximum(1000000), expected = buffer_with_maximum(1000000);
+	struct calendar calendar;
+
+	buffer_printf(&text, "%s%s%s", head, middle, tail);
+	buffer_printf(&expected, "%s%s%s", head, result, tail);
+	calendar = accept_text(text.data);
+	assert_string_equal(calendar.text.data, expected.data);
+	calendar_free(&calendar);
+	buffer_free(&text);
+	buffer_free(&expected);
+}
+
+static void every_line_end_becomes_crlf(void **state)
+{
+	(void)state;
+	assert_becomes("X-A:1\nX-B:2\rX-C:3\r\nX-D:4\n", "X-A:1\r\nX-B:2\r\nX-C:3\r\nX-D:4\r\n");
+	assert_becomes("X-A:1\n 2\r\t3\r\n", "X-A:1\r\n 2\r\n\t3\r\n");
+	assert_becomes("X-A:1\n\r\n", "X-A:1\r\n\r\n");
+}
+
+static void byte_order_mark_and_white_space_around_it_go(void **state)
+{
+	static const char *const texts[] = {"\xef\xbb\xbf" CANCEL, " \r\n\t" CANCEL, CANCEL "\r\n \r\n",
+					    "\xef\xbb\xbf\r\n" CANCEL "\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct calendar calendar = accept_text(texts[i]);
+
+		assert_string_equal(calendar.text.data, CANCEL);
+		calendar_free(&calendar);
+	}
+}
+
+static void a_missing_last_line_end_comes(void **state)
+{
+	char text[] = CANCEL;
+	struct calendar calendar;
+
+	(void)state;
+	text[sizeof(text) - 3] = '\0';
+	calendar = accept_text(text);
+	assert_string_equal(calendar.text.data, CANCEL);
+	calendar_free(&calendar);
+}
+
+#define SEVENTY "X-A:567890123456789012345678901234567890123456789012345678901234567890"
+
+static void lines_of_75_octets_stay_and_longer_ones_are_folded(void **state)
+{
+	(void)state;
+	assert_becomes(SEVENTY "12345\r\n", SEVENTY "12345\r\n");
+	assert_becomes(SEVENTY "123456\r\n", SEVENTY "12345\r\n 6\r\n");
+	/* The second line has room for 74, its blank the 75th. */
+	assert_becomes(SEVENTY "12345" SEVENTY "1234\r\n", SEVENTY "12345\r\n " SEVENTY "1234\r\n");
+	assert_becomes(SEVENTY "12345" SEVENTY "12345\r\n",
+		       SEVENTY "12345\r\n " SEVENTY "1234\r\n 5\r\n");
+	/* A line that is a continuation already. */
+	assert_becomes("X-B:1\r\n " SEVENTY "1234\r\n", "X-B:1\r\n " SEVENTY "1234\r\n");
+	assert_becomes("X-B:1\r\n " SEVENTY "12345\r\n", "X-B:1\r\n " SEVENTY "1234\r\n 5\r\n");
+}
+
+static void folds_never_cut_a_character(void **state)
+{
+	static const char *const signs[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const size_t width = strlen(signs[i]);
+
+		/* The sign ends on octet 75, or would be cut after its first, second, third one. */
+		for (size_t over = 0; over < width; over++) {
+			char line[200], folded[200];
+			const int before = (int)(75 - width + over);
+
+			snprintf(line, sizeof(line), "%.*s%s\r\n", before, SEVENTY "12345", signs[i]);
+			snprintf(folded, sizeof(folded), "%.*s%s%s\r\n", before, SEVENTY "12345",
+				 over == 0 ? "" : "\r\n ", signs[i]);
+			assert_becomes(line, folded);
+		}
+	}
+}
+
+/* Removes every fold; gives the text's new length. */
+static size_t unfold(char *text, size_t length)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (length - i >= 3 && memcmp(text + i, "\r\n", 2) == 0 &&
+		    (text[i + 2] == ' ' || text[i + 2] == '\t'))
+			i += 2;
+		else
+			text[used++] = text[i];
+	}
+	text[used] = '\0';
+	return used;
+}
+
+static void folding_changes_nothing_else(void **state)
+{
+	static const char *const signs[] = {"a", "b", " ", ",", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+					    "\r\n ", "\n\t"};
+	uint64_t random = random_start();
+
+	(void)state;
+	for (int round = 0; round < 400; round++) {
+		struct buffer text = buffer_with_maximum(100000), again = buffer_with_maximum(100000);
+		struct calendar calendar;
+
+		buffer_append_text(&text, START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\nX-A:");
+		for (size_t i = random_below(&random, 400); i > 0; i--)
+			buffer_append_text(&text, signs[random_below(&random, 9)]);
+		buffer_append_text(&text, "\r\nEND:VEVENT\r\n" END);
+		calendar = accept_text(text.data);
+		for (const char *line = calendar.text.data, *end; *line; line = end + 2) {
+			end = strstr(line, "\r\n");
+			assert_non_null(end);
+			assert_true(end - line <= 75);
+			assert_true(utf8_valid(line, (size_t)(end - line)));
+		}
+		for (size_t i = 0; i < text.length; i++) {
+			if (text.data[i] == '\n' && text.data[i - 1] != '\r')
+				buffer_append_text(&again, "\r");
+			buffer_append(&again, text.data + i, 1);
+		}
+		unfold(again.data, again.length);
+		unfold(calendar.text.data, calendar.text.length);
+		if (strcmp(again.data, calendar.text.data) != 0)
+			fail_msg("CIM_SEED=%llu, round %d: %s", (unsigned long long)random_seed(), round,
+				 text.data);
+		calendar_free(&calendar);
+		buffer_free(&text);
+		buffer_free(&again);
+	}
+}
+
+/* ---- METHOD ---- */
+
+static const struct {
+	const char *text, *result;
+} without_method[] = {
+	{START EVENT END, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:CANCEL\r\nPRODID:-//x//y//EN\r\n" EVENT END},
+	{"BEGIN:VCALENDAR\nPRODID:x\nversion;X-A=b:2.0\n" EVENT END,
+	 "BEGIN:VCALENDAR\r\nPRODID:x\r\nversion;X-A=b:2.0\r\nMETHOD:CANCEL\r\n" EVENT END},
+	{"BEGIN:VCALENDAR\r\nPRODID:x\r\n" EVENT END,
+	 "BEGIN:VCALENDAR\r\nMETHOD:CANCEL\r\nPRODID:x\r\n" EVENT END},
+	/* not the version of something inside */
+	{"BEGIN:VCALENDAR\r\n" EVENT "BEGIN:X-C\r\nVERSION:1\r\nEND:X-C\r\n" END,
+	 "BEGIN:VCALENDAR\r\nMETHOD:CANCEL\r\n" EVENT "BEGIN:X-C\r\nVERSION:1\r\nEND:X-C\r\n" END},
+	{"BEGIN:VCALENDAR\r\nVERSIONS:2.0\r\n" EVENT END,
+	 "BEGIN:VCALENDAR\r\nMETHOD:CANCEL\r\nVERSIONS:2.0\r\n" EVENT END},
+	/* a folded one has more than one line */
+	{"BEGIN:VCALENDAR\r\nVERSION:2\r\n .0\r\n" EVENT END,
+	 "BEGIN:VCALENDAR\r\nVERSION:2\r\n .0\r\nMETHOD:CANCEL\r\n" EVENT END},
+};
+
+static void a_missing_method_is_put_behind_the_version(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(without_method) / sizeof(without_method[0]); i++) {
+		struct calendar calendar = accept_text(without_method[i].text);
+
+		assert_string_equal(calendar.text.data, without_method[i].result);
+		calendar_free(&calendar);
+		/* It is then one that has it. */
+		calendar = accept_text(without_method[i].result);
+		assert_string_equal(calendar.text.data, without_method[i].result);
+		calendar_free(&calendar);
+	}
+}
+
+static void a_method_may_be_written_in_any_case(void **state)
+{
+	static const char text[] = START "method:cancel\r\n" EVENT END;
+	struct calendar calendar = accept_text(text);
+
+	(void)state;
+	assert_string_equal(calendar.text.data, text);
+	calendar_free(&calendar);
+}
+
+/* ---- refusals ---- */
+
+static const struct {
+	const char *text, *says;
+} refused[] = {
+	/* parses; exactly one VCALENDAR */
+	{"", "BEGIN:VCALENDAR"},
+	{" \r\n ", "BEGIN:VCALENDAR"},
+	{"garbage", "BEGIN:VCALENDAR"},
+	{"{\"errors\":{}}", "BEGIN:VCALENDAR"},
+	{EVENT, "BEGIN:VCALENDAR"},
+	{"BEGIN:VCALENDARX\r\n" EVENT END, "BEGIN:VCALENDAR"},
+	{CANCEL CANCEL, "more than one VCALENDAR"},
+	{CANCEL EVENT, "more than one VCALENDAR"},
+	{CANCEL "rest\r\n", "outside"},
+	{CANCEL "END:VCALENDAR\r\n", "outside"},
+	{START "METHOD:CANCEL\r\n" EVENT, "in the middle"},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n", "in the middle"},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n" END, "in the middle"},
+	{"BEGIN:VCALENDAR", "in the middle"},
+	/* at least one VEVENT, all with one UID; no VTODO, no VJOURNAL */
+	{START "METHOD:CANCEL\r\n" END, "no VEVENT"},
+	{START "METHOD:CANCEL\r\nBEGIN:VFREEBUSY\r\nUID:u\r\nEND:VFREEBUSY\r\n" END, "no VEVENT"},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nDTSTAMP:20260428T093000Z\r\nEND:VEVENT\r\n" END,
+	 "no UID"},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:\r\nEND:VEVENT\r\n" END, "no UID"},
+	{START "METHOD:CANCEL\r\n" EVENT "BEGIN:VEVENT\r\nSEQUENCE:1\r\nEND:VEVENT\r\n" END, "no UID"},
+	{START "METHOD:CANCEL\r\n" EVENT "BEGIN:VEVENT\r\nUID:uid-2\r\nEND:VEVENT\r\n" END,
+	 "different UIDs"},
+	{START "METHOD:CANCEL\r\n" EVENT "BEGIN:VEVENT\r\nUID:UID-1\r\nEND:VEVENT\r\n" END,
+	 "different UIDs"},
+	{START "METHOD:CANCEL\r\n" EVENT "BEGIN:VTODO\r\nUID:uid-1\r\nEND:VTODO\r\n" END, "VTODO"},
+	{START "METHOD:CANCEL\r\n" EVENT "BEGIN:VJOURNAL\r\nUID:uid-1\r\nEND:VJOURNAL\r\n" END, "VTODO"},
+	/* METHOD is CANCEL */
+	{START "METHOD:REQUEST\r\n" EVENT END, "REQUEST"},
+	{START "METHOD:REPLY\r\n" EVENT END, "not CANCEL"},
+	{START "METHOD:X-CANCEL\r\n" EVENT END, "not CANCEL"},
+	{START "METHOD:CANCEL\r\nMETHOD:REQUEST\r\n" EVENT END, "two METHODs"},
+	{START "METHOD:REQUEST\r\nMETHOD:CANCEL\r\n" EVENT END, "REQUEST"},
+	{START "METHOD:CANCEL\r\nMETHOD:CANCEL\r\n" EVENT END, "two METHODs"},
+	/* the bytes */
+	{START "METHOD:CANCEL\r\nX-A:\xff\r\n" EVENT END, "UTF-8"},
+	{START "METHOD:CANCEL\r\nX-A:\xf0\x9f\r\n \x98\x80\r\n" EVENT END, "UTF-8"},
+};
+
+static void refuses_what_is_no_cancellation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct calendar calendar;
+		struct problem why = {""};
+
+		if (calendar_accept(&calendar, span_of_text(refused[i].text), NULL, NULL, &why))
+			fail_msg("accepted: %s", refused[i].text);
+		assert_contains(why.text, refused[i].says);
+		calendar_free(&calendar);
+	}
+}
+
+static void an_empty_method_is_another_one(void **state)
+{
+	struct calendar calendar;
+	struct problem why = {""};
+
+	(void)state;
+	assert_false(calendar_accept(&calendar, span_of_text(START "METHOD:\r\n" EVENT END), NULL, NULL,
+				     &why));
+	calendar_free(&calendar);
+}
+
+static void refuses_nul(void **state)
+{
+	static const char text[] = START "METHOD:CANCEL\r\nX-A:a\0b\r\n" EVENT END;
+	struct calendar calendar;
+	struct problem why = {""};
+
+	(void)state;
+	assert_false(calendar_accept(&calendar, (struct span){text, sizeof(text) - 1}, NULL, NULL, &why));
+	calendar_free(&calendar);
+	assert_false(calendar_accept(&calendar, (struct span){NULL, 0}, NULL, NULL, &why));
+	calendar_free(&calendar);
+}
+
+/* A calendar with this many bytes in all, or in one line of which `piece` stand on each line. */
+static bool accepts_line(size_t line, size_t piece)
+{
+	struct buffer text = buffer_with_maximum((size_t)4 << 20);
+	char *filler = text_of_length(piece, 'x');
+	struct calendar calendar;
+	struct problem why = {""};
+	bool good;
+
+	buffer_append_text(&text, START "METHOD:CANCEL\r\nX-A:");
+	for (size_t left = line - 4; left > 0;) {
+		size_t now = left < piece ? left : piece;
+
+		buffer_append(&text, filler, now);
+		left -= now;
+		if (left > 0)
+			buffer_append_text(&text, "\r\n ");
+		left -= left > 0; /* the blank counts too */
+	}
+	buffer_append_text(&text, "\r\n" EVENT END);
+	good = calendar_accept(&calendar, (struct span){text.data, text.length}, NULL, NULL, &why);
+	if (!good)
+		assert_contains(why.text, "65536");
+	calendar_free(&calendar);
+	buffer_free(&text);
+	free(filler);
+	return good;
+}
+
+static void a_line_may_be_as_long_as_allowed_and_no_longer(void **state)
+{
+	(void)state;
+	assert_true(accepts_line(CALENDAR_LINE_MAXIMUM, 100000));
+	assert_false(accepts_line(CALENDAR_LINE_MAXIMUM + 1, 100000));
+	/* A folded line is one line. */
+	assert_true(accepts_line(CALENDAR_LINE_MAXIMUM, 74));
+	assert_false(accepts_line(CALENDAR_LINE_MAXIMUM + 1, 74));
+}
+
+static void a_calendar_may_be_as_large_as_allowed_and_no_larger(void **state)
+{
+	static const char line[] = "X-A:6789012345678901234567890123456789012345678901234567890123\r\n";
+	static const char head[] = START "METHOD:CANCEL\r\n" EVENT;
+	const size_t room = CALENDAR_MAXIMUM - (sizeof(head) - 1) - (sizeof(END) - 1);
+	struct buffer text = buffer_with_maximum(CALENDAR_MAXIMUM + 10);
+	struct calendar calendar;
+	struct problem why = {""};
+
+	(void)state;
+	buffer_append_text(&text, head);
+	for (size_t i = 0; i < room / (sizeof(line) - 1); i++)
+		buffer_append_text(&text, line);
+	buffer_append_text(&text, END);
+	while (text.length < CALENDAR_MAXIMUM)
+		buffer_append_text(&text, "\n");
+	assert_true(calendar_accept(&calendar, (struct span){text.data, text.length}, NULL, NULL, &why));
+	calendar_free(&calendar);
+	buffer_append_text(&text, "\n");
+	assert_false(calendar_accept(&calendar, (struct span){text.data, text.length}, NULL, NULL, &why));
+	assert_contains(why.text, "1048576");
+	calendar_free(&calendar);
+	buffer_free(&text);
+}
+
+/* ---- warnings ---- */
+
+#define EVENT_WITH(lines) \
+	"BEGIN:VEVENT\r\nUID:u\r\nDTSTAMP:20260428T093000Z\r\n" lines "END:VEVENT\r\n"
+#define WHO "ORGANIZER:mailto:boss@acme.example\r\nATTENDEE:mailto:guest@b.example\r\n"
+#define ZONE "BEGIN:VTIMEZONE\r\nTZID:Europe/Nowhere\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n" \
+	     "TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+
+static const struct {
+	const char *text, *warning;
+} warnings[] = {
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\n") END, ""},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\nSTATUS:cancelled\r\n") END, ""},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\nSTATUS:CONFIRMED\r\n") END,
+	 "STATUS is not CANCELLED"},
+	{"BEGIN:VCALENDAR\r\nMETHOD:CANCEL\r\n" EVENT END, "no PRODID; no VERSION"},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n" WHO "SEQUENCE:0\r\nEND:VEVENT\r\n" END,
+	 "no DTSTAMP"},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO) END, "no SEQUENCE"},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH("SEQUENCE:0\r\n") END,
+	 "no ORGANIZER; no ATTENDEE is the recipient"},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH("SEQUENCE:0\r\nORGANIZER:mailto:other@acme.example\r\n"
+					      "ATTENDEE:mailto:guest@b.example\r\n") END,
+	 "From is not the ORGANIZER"},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH("SEQUENCE:0\r\nORGANIZER:boss@acme.example\r\n"
+					      "ATTENDEE:mailto:guest@b.example\r\n") END,
+	 "From is not the ORGANIZER"},
+	/* any of several attendees, in any case, with any parameters */
+	{START "METHOD:CANCEL\r\n" EVENT_WITH("SEQUENCE:0\r\nORGANIZER;CN=\"B, o:s;s\":MAILTO:Boss@Acme.example"
+					      "\r\nATTENDEE:mailto:x@b.example\r\nATTENDEE;PARTSTAT="
+					      "NEEDS-ACTION:mailto:GUEST@B.example\r\n") END, ""},
+	{START "METHOD:CANCEL\r\n" ZONE EVENT_WITH(WHO "SEQUENCE:0\r\n"
+						   "DTSTART;TZID=Europe/Nowhere:20260428T093000\r\n") END,
+	 ""},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\n"
+					      "DTSTART;TZID=Europe/Nowhere:20260428T093000\r\n") END,
+	 "a TZID has no VTIMEZONE"},
+	/* two COMMENTs, an alarm, an empty X- property of Exchange: nobody minds */
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\nCOMMENT:a\r\nCOMMENT:b\r\n") END, ""},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\nX-MICROSOFT-CDO-X:\r\n") END, ""},
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\nBEGIN:VALARM\r\nACTION:DISPLAY\r\n"
+					      "TRIGGER:-PT5M\r\nDESCRIPTION:x\r\nEND:VALARM\r\n") END, ""},
+	/* a second event of the same series */
+	{START "METHOD:CANCEL\r\n" EVENT_WITH(WHO "SEQUENCE:0\r\n")
+	 EVENT_WITH(WHO "SEQUENCE:0\r\nRECURRENCE-ID:20260428T093000Z\r\n") END, ""},
+};
+
+static void warns_of_what_programs_may_stumble_over(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++) {
+		struct calendar calendar = accept_text(warnings[i].text);
+
+		if (strcmp(calendar.warning.text, warnings[i].warning) != 0)
+			fail_msg("%s: \"%s\", not \"%s\"", warnings[i].text, calendar.warning.text,
+				 warnings[i].warning);
+		/* Whatever is odd about it, no byte of it changes. */
+		assert_string_equal(calendar.text.data, warnings[i].text);
+		calendar_free(&calendar);
+	}
+}
+
+static void addresses_that_are_not_known_are_not_compared(void **state)
+{
+	struct calendar calendar;
+	struct problem why = {""};
+
+	(void)state;
+	assert_true(calendar_accept(&calendar, span_of_text(CANCEL), NULL, NULL, &why));
+	assert_string_equal(calendar.warning.text, "");
+	calendar_free(&calendar);
+	assert_true(calendar_accept(&calendar, span_of_text(CANCEL), "x@y", "x@y", &why));
+	assert_contains(calendar.warning.text, "ORGANIZER");
+	assert_contains(calendar.warning.text, "ATTENDEE");
+	calendar_free(&calendar);
+}
+
+static void a_very_long_uid_is_cut(void **state)
+{
+	char text[2000];
+	struct calendar calendar;
+
+	(void)state;
+	snprintf(text, sizeof(text), START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:%0600d\r\nEND:VEVENT\r\n" END,
+		 7);
+	calendar = accept_text(text);
+	assert_int_equal(strlen(calendar.uid), sizeof(calendar.uid) - 1);
+	calendar_free(&calendar);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cancellation_comes_out_as_it_went_in),
+		cmocka_unit_test(every_line_end_becomes_crlf),
+		cmocka_unit_test(byte_order_mark_and_white_space_around_it_go),
+		cmocka_unit_test(a_missing_last_line_end_comes),
+		cmocka_unit_test(lines_of_75_octets_stay_and_longer_ones_are_folded),
+		cmocka_unit_test(folds_never_cut_a_character),
+		cmocka_unit_test(folding_changes_nothing_else),
+		cmocka_unit_test(a_missing_method_is_put_behind_the_version),
+		cmocka_unit_test(a_method_may_be_written_in_any_case),
+		cmocka_unit_test(refuses_what_is_no_cancellation),
+		cmocka_unit_test(an_empty_method_is_another_one),
+		cmocka_unit_test(refuses_nul),
+		cmocka_unit_test(a_line_may_be_as_long_as_allowed_and_no_longer),
+		cmocka_unit_test(a_calendar_may_be_as_large_as_allowed_and_no_larger),
+		cmocka_unit_test(warns_of_what_programs_may_stumble_over),
+		cmocka_unit_test(addresses_that_are_not_known_are_not_compared),
+		cmocka_unit_test(a_very_long_uid_is_cut),
+	};
+
+	return cmocka_run_group_tests_name("calendar", tests, NULL, NULL);
+}

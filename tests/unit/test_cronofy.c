@@ -1,0 +1,351 @@
+/* What is said to Cronofy, and what it answers. */
+#include "cronofy.h"
+
+#include "testing.h"
+#include "utf8.h"
+
+/* ---- the request ---- */
+
+static const struct {
+	const char *id, *recipient;
+	const char *method, *to, *invite; /* members */
+} requests[] = {
+	{"id-1", "a@b", "\"method\":\"cancel\"", "\"recipient\":{\"email\":\"a@b\"}",
+	 "\"smart_invite_id\":\"id-1\""},
+	{"say \"hi\" \\", "\"a b\"@c", "\"method\":\"cancel\"",
+	 "\"recipient\":{\"email\":\"\\\"a b\\\"@c\"}", "\"smart_invite_id\":\"say \\\"hi\\\" \\\\\""},
+	{"J\xc3\xb6rg/\xf0\x9f\x98\x80", "j\xc3\xb6rg@b", "\"method\":\"cancel\"",
+	 "\"recipient\":{\"email\":\"j\xc3\xb6rg@b\"}",
+	 "\"smart_invite_id\":\"J\xc3\xb6rg/\xf0\x9f\x98\x80\""},
+};
+
+static void the_request_says_everything_in_json(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		struct buffer json = buffer_with_maximum(10000);
+
+		assert_true(cronofy_write_request(&json, requests[i].id, requests[i].recipient));
+		/* The members may come in any order. */
+		assert_int_equal(json.length, strlen("{,,}") + strlen(requests[i].method) +
+						      strlen(requests[i].to) + strlen(requests[i].invite));
+		assert_contains(json.data, requests[i].method);
+		assert_contains(json.data, requests[i].to);
+		assert_contains(json.data, requests[i].invite);
+		buffer_free(&json);
+	}
+}
+
+static void a_request_that_does_not_fit_is_a_failure(void **state)
+{
+	struct buffer json = buffer_with_maximum(20);
+
+	(void)state;
+	assert_false(cronofy_write_request(&json, "id", "a@b"));
+	buffer_free(&json);
+}
+
+/* ---- replies with a calendar ---- */
+
+struct reply {
+	enum cronofy_outcome outcome;
+	struct buffer calendar;
+	struct problem why;
+};
+
+static struct reply read_reply(long status, const char *body, size_t length)
+{
+	struct reply reply = {.calendar = buffer_with_maximum(100000)};
+	struct buffer copy = buffer_with_maximum((size_t)8 << 20);
+
+	buffer_append(&copy, body, length);
+	reply.outcome = cronofy_read_reply(status, (struct span){copy.data, copy.length}, "id-1",
+					   &reply.calendar, &reply.why);
+	buffer_free(&copy);
+	return reply;
+}
+
+#define WITH_CALENDAR(json) "{\"attachments\":{\"icalendar\":" json "}}"
+
+static const struct {
+	const char *body, *calendar;
+} good_replies[] = {
+	{WITH_CALENDAR("\"BEGIN\""), "BEGIN"},
+	{"  " WITH_CALENDAR("\"BEGIN\"") " \r\n", "BEGIN"},
+	{WITH_CALENDAR("\"a\\nb\\r\\nc\\/\\\"\\\\\\t\""), "a\nb\r\nc/\"\\\t"},
+	/* any Unicode, escaped or not */
+	{WITH_CALENDAR("\"\\u00e4\\u20AC\\ud83d\\ude00\""), "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+	{WITH_CALENDAR("\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""), "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+	{WITH_CALENDAR("\"\\ufeffBEGIN\""), "\xef\xbb\xbf" "BEGIN"},
+	/* a backslash before u0000 is text, not NUL */
+	{WITH_CALENDAR("\"\\\\u0000\""), "\\u0000"},
+	/* what is not known is ignored; so are other members of any type */
+	{"{\"smart_invite_id\":\"id-1\",\"attachments\":{\"icalendar\":\"X\",\"new\":[1,{}]},"
+	 "\"recipient\":null,\"event\":\"x\",\"method\":\"request\",\"callback_url\":5}", "X"},
+	{"{\"smart_invite_id\":5,\"attachments\":{\"icalendar\":\"X\"}}", "X"},
+	{"{\"smart_invite_id\":null,\"attachments\":{\"icalendar\":\"X\"}}", "X"},
+	/* names are told apart by case */
+	{"{\"Attachments\":{\"icalendar\":\"no\"},\"attachments\":{\"ICALENDAR\":\"no\","
+	 "\"icalendar\":\"X\"}}", "X"},
+	/* of two members with the same name the first one counts */
+	{"{\"attachments\":{\"icalendar\":\"X\"},\"attachments\":{\"icalendar\":\"Y\"}}", "X"},
+	{"{\"attachments\":{\"icalendar\":\"X\",\"icalendar\":\"Y\"}}", "X"},
+};
+
+static void any_success_with_a_calendar_is_a_cancellation(void **state)
+{
+	static const long successes[] = {200, 201, 202, 299};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good_replies) / sizeof(good_replies[0]); i++) {
+		for (size_t j = 0; j < sizeof(successes) / sizeof(successes[0]); j++) {
+			const char *body = good_replies[i].body;
+			struct reply reply = read_reply(successes[j], body, strlen(body));
+
+			if (reply.outcome != CRONOFY_CANCELLED)
+				fail_msg("%s: %s", body, reply.why.text);
+			assert_string_equal(reply.calendar.data, good_replies[i].calendar);
+			buffer_free(&reply.calendar);
+		}
+	}
+}
+
+#define LITERAL(text) text, sizeof(text) - 1
+
+static const struct {
+	const char *body;
+	size_t length;
+	const char *says;
+} bad_replies[] = {
+	{LITERAL(""), "empty"},
+	{LITERAL(" \r\n"), "no JSON object"},
+	{LITERAL("null"), "no JSON object"},
+	{LITERAL("[]"), "no JSON object"},
+	{LITERAL("\"text\""), "no JSON object"},
+	{LITERAL("<html>"), "no JSON object"},
+	{LITERAL("{"), "no JSON object"},
+	{LITERAL("{} {}"), "no JSON object"},
+	{LITERAL("{}x"), "no JSON object"},
+	{LITERAL("{\"attachments\":{\"icalendar\":\"X\"}"), "no JSON object"}, /* cut off */
+	{LITERAL("{\"attachments\":{\"icalendar\":\"X"), "no JSON object"},
+	{LITERAL("{'attachments':{}}"), "no JSON object"},
+	/* nothing there, or not what it should be */
+	{LITERAL("{}"), "attachments.icalendar"},
+	{LITERAL("{\"attachments\":[]}"), "attachments.icalendar"},
+	{LITERAL("{\"attachments\":[{\"icalendar\":\"X\"}]}"), "attachments.icalendar"},
+	{LITERAL("{\"attachments\":null}"), "attachments.icalendar"},
+	{LITERAL("{\"attachments\":\"X\"}"), "attachments.icalendar"},
+	{LITERAL("{\"attachments\":{}}"), "attachments.icalendar"},
+	{LITERAL("{\"icalendar\":\"X\"}"), "attachments.icalendar"},
+	{LITERAL(WITH_CALENDAR("\"\"")), "attachments.icalendar"},
+	{LITERAL(WITH_CALENDAR("null")), "attachments.icalendar"},
+	{LITERAL(WITH_CALENDAR("5")), "attachments.icalendar"},
+	{LITERAL(WITH_CALENDAR("true")), "attachments.icalendar"},
+	{LITERAL(WITH_CALENDAR("[\"X\"]")), "attachments.icalendar"},
+	{LITERAL(WITH_CALENDAR("{\"icalendar\":\"X\"}")), "attachments.icalendar"},
+	/* NUL, raw or escaped */
+	{LITERAL(WITH_CALENDAR("\"X\\u0000Y\"")), "NUL"},
+	{LITERAL(WITH_CALENDAR("\"\\u0000\"")), "NUL"},
+	{LITERAL(WITH_CALENDAR("\"\\\\\\u0000\"")), "NUL"},
+	{LITERAL("{\"other\":\"\\u0000\",\"attachments\":{\"icalendar\":\"X\"}}"), "NUL"},
+	{LITERAL(WITH_CALENDAR("\"X\0Y\"")), "NUL"},
+	{LITERAL(WITH_CALENDAR("\"X\"") "\0"), "NUL"},
+	{LITERAL("\0"), "NUL"},
+	/* what is not UTF-8 */
+	{LITERAL(WITH_CALENDAR("\"\xff\"")), "UTF-8"},
+	{LITERAL(WITH_CALENDAR("\"\xed\xa0\x80\"")), "UTF-8"},
+	{LITERAL(WITH_CALENDAR("\"\\ud83d\"")), "no JSON object"}, /* half a pair */
+	{LITERAL(WITH_CALENDAR("\"\\ude00\\ud83d\"")), "no JSON object"},
+	{LITERAL(WITH_CALENDAR("\"\\ud83dx\"")), "no JSON object"},
+	/* another invite's */
+	{LITERAL("{\"smart_invite_id\":\"id-2\",\"attachments\":{\"icalendar\":\"X\"}}"),
+	 "another invite"},
+	{LITERAL("{\"smart_invite_id\":\"ID-1\",\"attachments\":{\"icalendar\":\"X\"}}"),
+	 "another invite"},
+	{LITERAL("{\"smart_invite_id\":\"\",\"attachments\":{\"icalendar\":\"X\"}}"), "another invite"},
+};
+
+static void a_success_without_a_calendar_is_cronofys_fault(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad_replies) / sizeof(bad_replies[0]); i++) {
+		struct reply reply = read_reply(200, bad_replies[i].body, bad_replies[i].length);
+
+		if (reply.outcome != CRONOFY_BAD_REPLY)
+			fail_msg("%s: %s", bad_replies[i].body,
+				 cronofy_outcome_name(reply.outcome));
+		assert_contains(reply.why.text, bad_replies[i].says);
+		assert_int_equal(reply.calendar.length, 0);
+		buffer_free(&reply.calendar);
+	}
+}
+
+static void every_beginning_of_a_reply_is_a_bad_one(void **state)
+{
+	static const char body[] = "{\"smart_invite_id\":\"id-1\",\"attachments\":{\"icalendar\":"
+				   "\"BEGIN\\u00e4\\ud83d\\ude00\xc3\xa4\\n\"},\"x\":[1.5e3,true,null]}";
+
+	(void)state;
+	for (size_t length = 0; length < sizeof(body) - 1; length++) {
+		struct reply reply = read_reply(200, body, length);
+
+		assert_int_equal(reply.outcome, CRONOFY_BAD_REPLY);
+		buffer_free(&reply.calendar);
+	}
+}
+
+static void a_calendar_larger_than_there_is_room_for_is_a_bad_reply(void **state)
+{
+	char *calendar = text_of_length(200000, 'x');
+	struct buffer body = buffer_with_maximum(300000);
+	struct reply reply;
+
+	(void)state;
+	buffer_printf(&body, WITH_CALENDAR("\"%s\""), calendar);
+	reply = read_reply(200, body.data, body.length);
+	assert_int_equal(reply.outcome, CRONOFY_BAD_REPLY);
+	assert_contains(reply.why.text, "too large");
+	buffer_free(&reply.calendar);
+	buffer_free(&body);
+	free(calendar);
+}
+
+static void json_nested_without_end_is_refused(void **state)
+{
+	char *body = text_of_length(1000000, '[');
+	struct reply reply;
+
+	(void)state;
+	memcpy(body, "{\"a\":", 5);
+	reply = read_reply(200, body, 1000000);
+	assert_int_equal(reply.outcome, CRONOFY_BAD_REPLY);
+	buffer_free(&reply.calendar);
+	free(body);
+}
+
+/* ---- other replies ---- */
+
+static const struct {
+	long status;
+	enum cronofy_outcome outcome;
+	const char *name;
+} statuses[] = {
+	{400, CRONOFY_INVALID, "invalid"},
+	{422, CRONOFY_INVALID, "invalid"},
+	{404, CRONOFY_UNKNOWN_INVITE, "unknown_invite"},
+	{410, CRONOFY_UNKNOWN_INVITE, "unknown_invite"},
+	{401, CRONOFY_BAD_KEY, "bad_key"},
+	{402, CRONOFY_NOT_ALLOWED, "not_allowed"},
+	{403, CRONOFY_NOT_ALLOWED, "not_allowed"},
+	{423, CRONOFY_CREDENTIALS, "credentials"},
+	{429, CRONOFY_LIMIT, "limit"},
+	{300, CRONOFY_REDIRECT, "redirect"},
+	{301, CRONOFY_REDIRECT, "redirect"},
+	{307, CRONOFY_REDIRECT, "redirect"},
+	{399, CRONOFY_REDIRECT, "redirect"},
+	{500, CRONOFY_OUTAGE, "outage"},
+	{503, CRONOFY_OUTAGE, "outage"},
+	{599, CRONOFY_OUTAGE, "outage"},
+	{0, CRONOFY_BAD_REPLY, "bad_reply"},
+	{100, CRONOFY_BAD_REPLY, "bad_reply"},
+	{199, CRONOFY_BAD_REPLY, "bad_reply"},
+	{405, CRONOFY_BAD_REPLY, "bad_reply"},
+	{418, CRONOFY_BAD_REPLY, "bad_reply"},
+	{499, CRONOFY_BAD_REPLY, "bad_reply"},
+};
+
+static void a_status_tells_what_happened_whatever_the_body(void **state)
+{
+	static const char *const bodies[] = {"", "<html>", "{}", WITH_CALENDAR("\"BEGIN\""), "\xff"};
+	char number[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		for (size_t j = 0; j < sizeof(bodies) / sizeof(bodies[0]); j++) {
+			struct reply reply = read_reply(statuses[i].status, bodies[j], strlen(bodies[j]));
+
+			assert_int_equal(reply.outcome, statuses[i].outcome);
+			assert_string_equal(cronofy_outcome_name(reply.outcome), statuses[i].name);
+			snprintf(number, sizeof(number), "HTTP %ld", statuses[i].status);
+			assert_contains(reply.why.text, number);
+			assert_int_equal(reply.calendar.length, 0);
+			buffer_free(&reply.calendar);
+		}
+	}
+	assert_string_equal(cronofy_outcome_name(CRONOFY_CANCELLED), "cancelled");
+}
+
+static const struct {
+	const char *body, *says; /* behind "(HTTP 422)" */
+} errors[] = {
+	{"{\"errors\":{\"smart_invite_id\":[{\"key\":\"errors.required\",\"description\":\"required\"}]}}",
+	 ": smart_invite_id: required (errors.required)"},
+	{"{\"errors\":{\"a\":[{\"key\":\"k\"}],\"b\":[{\"description\":\"d\"}]}}", ": a (k); b: d"},
+	{"{\"errors\":{\"a\":[{\"key\":\"k\"},{\"key\":\"l\"}]}}", ": a (k); a (l)"},
+	{"{\"errors\":{\"recipient.email\":[{}]}}", ": recipient.email"},
+	{"{\"errors\":{\"a\":[5,null,\"x\",[]]}}", ": a; a; a; a"},
+	{"{\"errors\":{\"a\":[{\"key\":5,\"description\":[]}]}}", ": a"},
+	{"{\"errors\":{\"a\":[{\"key\":\"k\\n451 forged\"}]}}", ": a (k\\x0a451 forged)"},
+	{"{\"errors\":{\"\":[{\"key\":\"k\"}]}}", ":  (k)"},
+	/* not that shape: only the status speaks */
+	{"{\"errors\":{\"a\":[]}}", ""},
+	{"{\"errors\":{\"a\":{\"key\":\"k\"}}}", ""},
+	{"{\"errors\":{\"a\":\"text\"}}", ""},
+	{"{\"errors\":[{\"key\":\"k\"}]}", ""},
+	{"{\"errors\":[[{\"key\":\"k\"}]]}", ""},
+	{"{\"errors\":\"text\"}", ""},
+	{"{\"errors\":null}", ""},
+	{"{\"errors\":{}}", ""},
+	{"{\"error\":\"text\"}", ""},
+	{"[{\"errors\":{\"a\":[{\"key\":\"k\"}]}}]", ""},
+	{"", ""},
+	{"{\"errors\":{\"a\":[{\"key\":\"\\u0000\"}]}}", ""},
+	{"{\"errors\":{\"a\":[{\"key\":\"k\"}]}", ""},
+};
+
+static void a_refusal_is_told_in_cronofys_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct reply reply = read_reply(422, errors[i].body, strlen(errors[i].body));
+
+		assert_int_equal(reply.outcome, CRONOFY_INVALID);
+		assert_string_equal(strstr(reply.why.text, "(HTTP 422)") + 10, errors[i].says);
+		buffer_free(&reply.calendar);
+	}
+}
+
+static void very_many_words_are_cut_to_whole_utf8(void **state)
+{
+	struct buffer body = buffer_with_maximum(100000);
+	struct reply reply;
+
+	(void)state;
+	buffer_append_text(&body, "{\"errors\":{\"a\":[");
+	for (int i = 0; i < 100; i++)
+		buffer_append_text(&body, "{\"description\":\"\xf0\x9f\x98\x80\xc3\xa4 too long\"},");
+	buffer_append_text(&body, "{}]}}");
+	reply = read_reply(400, body.data, body.length);
+	assert_contains(reply.why.text, ": a: \xf0\x9f\x98\x80");
+	assert_true(utf8_valid(reply.why.text, strlen(reply.why.text)));
+	buffer_free(&reply.calendar);
+	buffer_free(&body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_request_says_everything_in_json),
+		cmocka_unit_test(a_request_that_does_not_fit_is_a_failure),
+		cmocka_unit_test(any_success_with_a_calendar_is_a_cancellation),
+		cmocka_unit_test(a_success_without_a_calendar_is_cronofys_fault),
+		cmocka_unit_test(every_beginning_of_a_reply_is_a_bad_one),
+		cmocka_unit_test(a_calendar_larger_than_there_is_room_for_is_a_bad_reply),
+		cmocka_unit_test(json_nested_without_end_is_refused),
+		cmocka_unit_test(a_status_tells_what_happened_whatever_the_body),
+		cmocka_unit_test(a_refusal_is_told_in_cronofys_words),
+		cmocka_unit_test(very_many_words_are_cut_to_whole_utf8),
+	};
+
+	return cmocka_run_group_tests_name("cronofy", tests, NULL, NULL);
+}
