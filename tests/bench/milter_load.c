@@ -93,16 +93,16 @@ static const char *const usual_macros[STAGES] = {
 
 static const char *const headers[][2] = {
 	{"Received", "from app.example.test (app.example.test [192.0.2.10])\n\tby mx.example.test "
-		     "(Postfix) with ESMTPSA id 4SmXyZ1pQkz9vL\n\tfor <ann@example.com>; Mon, 27 Apr "
-		     "2026 09:30:01 +0000 (UTC)"},
+		     "(Postfix) with ESMTPSA id 4SmXyZ1pQkz9vL\n\tfor <ann@example.com>; "
+		     "Mon, 27 Apr 2026 09:30:01 +0000 (UTC)"},
 	{"DKIM-Signature",
 	 "v=1; a=rsa-sha256; c=relaxed/relaxed; d=acme.example;\n\ts=mail2026; t=1777282200; "
 	 "h=from:to:subject:date:message-id:mime-version:content-type;\n\t"
 	 "bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=;\n\tb=dzdVyOfAKCdLXdJOc9G2q8LoXSlEniSbav"
 	 "+yuU4zGeeruD00lszZVoG4ZHRNiYzR\n\t 8bLpEZyTuB3yFv4D6cNQlIj0iOeM2rQk7yVd3sY1xWm9hTgA5uKoP"
 	 "fZbJ4nC6wEq\n\t QxRk2vLmN8sHtUaDcGy1pIeXoWjZ7bFg5KlT0hV3nM9rY4uS6iPqA=="},
-	{"Received", "from worker-7.acme.example (unknown [10.11.12.13])\n\tby app.example.test with "
-		     "ESMTP; Mon, 27 Apr 2026 09:30:00 +0000"},
+	{"Received", "from worker-7.acme.example (unknown [10.11.12.13])\n\t"
+		     "by app.example.test with ESMTP; Mon, 27 Apr 2026 09:30:00 +0000"},
 	{"From", "\"Acme, Inc.\" <robot@acme.example>"},
 	{"Sender", "robot@acme.example"},
 	{"Reply-To", "Acme Customer Care <care@acme.example>"},
@@ -111,7 +111,7 @@ static const char *const headers[][2] = {
 	{"Date", "Mon, 27 Apr 2026 09:30:00 +0000"},
 	{"Message-ID", "<20260427093000.4711.0815.robot@worker-7.acme.example>"},
 	{"MIME-Version", "1.0"},
-	{"Content-Type", "multipart/alternative;\n\tboundary=\"----=_Part_4711_815.1777282200000\""},
+	{"Content-Type", "multipart/alternative;\n\tboundary=\"----=_Part_4711_815.17772822000\""},
 	{"Content-Transfer-Encoding", "8bit"},
 	{"List-Id", "Orders <orders.acme.example>"},
 	{"List-Unsubscribe", "<https://acme.example/u/4711-0815>, <mailto:u@acme.example>"},
@@ -217,6 +217,7 @@ static void append_connect(const struct session *session, struct script *script)
 
 static void write_scripts(struct session *session)
 {
+	const char *space = session->steps & SMFIP_HDR_LEADSPC ? " " : "";
 	struct script *opening = &session->opening, *message = &session->message;
 
 	opening->bytes = message->bytes = buffer_with_maximum((size_t)64 * 1024);
@@ -237,8 +238,7 @@ static void write_scripts(struct session *session)
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		char value[1024];
 
-		snprintf(value, sizeof(value), "%s%s", session->steps & SMFIP_HDR_LEADSPC ? " " : "",
-			 headers[i][1]);
+		snprintf(value, sizeof(value), "%s%s", space, headers[i][1]);
 		append_step(session, message, SMFIC_HEADER,
 			    (const char *const[]){headers[i][0], value}, 2, SMFIM_EOH,
 			    SMFIP_NOHDRS, SMFIP_NR_HDR);
@@ -321,7 +321,8 @@ static uint32_t number_at(const char *bytes)
 /* Offers all that Postfix offers; keeps what the filter takes, and the macros that it asks for. */
 static void negotiate(struct session *session)
 {
-	const uint32_t offer[] = {htonl(13), htonl(6), htonl(SMFI_CURR_ACTS), htonl(SMFI_CURR_PROT)};
+	const uint32_t offer[] = {
+		htonl(13), htonl(6), htonl(SMFI_CURR_ACTS), htonl(SMFI_CURR_PROT)};
 	char packet[1 + sizeof(offer)];
 	size_t length;
 

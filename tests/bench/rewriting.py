@@ -16,9 +16,9 @@ RUNS = 7
 SPEED = 300e6        # bytes a second
 MORE_MEMORY = 2e6    # bytes
 
-HEADER = (b"From: Acme <" + ORGANIZER.encode() + b">\r\nTo: <ann@example.com>\r\nSubject: Minutes\r\n"
-          b"Date: Mon, 27 Apr 2026 09:30:00 +0000\r\nMessage-ID: <minutes@acme.example>\r\n"
-          b"X-Cancel-Invite: invite-1\r\nMIME-Version: 1.0\r\n")
+HEADER = (f"From: <{ORGANIZER}>\r\nTo: <ann@example.com>\r\nSubject: Minutes\r\n"
+          "Date: Mon, 27 Apr 2026 09:30:00 +0000\r\nMessage-ID: <minutes@acme.example>\r\n"
+          "X-Cancel-Invite: invite-1\r\nMIME-Version: 1.0\r\n").encode()
 TEXT = HEADER + b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
 MIXED = HEADER + (
     b"Content-Type: multipart/mixed; boundary=outer\r\n\r\n"

@@ -24,12 +24,14 @@ def main(build, *names):
     build = Path(build).resolve()
     os.environ["CIM_BINARY"] = str(build / "cancel-invite-milter")
     rows = []
-    for name in names or BENCHES:
-        try:
-            rows.extend(BENCHES[name].measure(build))
-        except tools.Missing as missing:
-            rows.append(table.Row(name, f"not measured: {missing}"))
-    table.show(rows)
+    try:
+        for name in names or BENCHES:
+            try:
+                rows.extend(BENCHES[name].measure(build))
+            except tools.Missing as missing:
+                rows.append(table.Row(name, f"not measured: {missing}"))
+    finally:
+        table.show(rows)
 
 
 if __name__ == "__main__":

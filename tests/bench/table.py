@@ -33,10 +33,10 @@ def note(text):
     print(f"  bench {text}", file=sys.stderr, flush=True)
 
 
-def spread(values, form="{:.3f}"):
+def spread(ratios):
     """The median, with the quartiles around it."""
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{form.format(middle)} ({form.format(low)}-{form.format(high)})"
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 
 
 def processor_time(pid):

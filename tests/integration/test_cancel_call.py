@@ -378,7 +378,7 @@ def test_stops_reading_a_reply_that_is_too_large(cronofy, workdir, name):
     result = cancel(workdir, cronofy, url=cronofy.http, ca_file=None, attempts=1,
                     timeout="10s", deadline="10s")
     assert_failed(result, TEMPORARY)
-    assert result.seconds < MARGIN
+    assert result.seconds < 5  # of the ten it may take
     if name != "gzip_bomb":
         until(lambda: cronofy.requests()[0].cut_short, 5, "the rest of the reply was not read")
 

@@ -230,8 +230,8 @@ static const struct {
 	const char *text, *says;
 } refused[] = {
 	/* parses; exactly one VCALENDAR */
-	{"", "BEGIN:VCALENDAR"},
-	{" \r\n ", "BEGIN:VCALENDAR"},
+	{"", "empty"},
+	{" \r\n ", ""},
 	{"garbage", "BEGIN:VCALENDAR"},
 	{"{\"errors\":{}}", "BEGIN:VCALENDAR"},
 	{EVENT, "BEGIN:VCALENDAR"},
