@@ -54,8 +54,19 @@ static struct span take_line(struct span *rest)
 	return line;
 }
 
-/* Normalises line ends and folding into `out`; refuses what libical should not be asked about. */
-static bool normalise(struct buffer *out, struct span text, struct problem *why)
+static bool begins_property(struct span line, const char *name)
+{
+	const size_t length = strlen(name);
+
+	return line.length > length && strncasecmp(line.at, name, length) == 0 &&
+	       (line.at[length] == ':' || line.at[length] == ';');
+}
+
+/*
+ * Normalises line ends and folding into `out`; refuses what libical should not be asked about.
+ * Tells whether there is a METHOD, if only an empty one, which libical drops.
+ */
+static bool normalise(struct buffer *out, struct span text, bool *has_method, struct problem *why)
 {
 	struct span first;
 	size_t unfolded = 0, depth = 0, calendars = 0;
@@ -101,6 +112,7 @@ static bool normalise(struct buffer *out, struct span text, struct problem *why)
 		} else if (line.length >= 4 && strncasecmp(line.at, "END:", 4) == 0) {
 			depth--;
 		}
+		*has_method |= depth == 1 && begins_property(line, "METHOD");
 		append_folded(out, line);
 	}
 	if (depth != 0 || calendars != 1) {
@@ -111,27 +123,26 @@ static bool normalise(struct buffer *out, struct span text, struct problem *why)
 	return true;
 }
 
-/* Puts METHOD:CANCEL behind the VERSION line, or behind BEGIN:VCALENDAR if there is none. */
+/* Puts METHOD:CANCEL behind VERSION and its folded lines, or behind BEGIN:VCALENDAR without one. */
 static void insert_method(struct buffer *text)
 {
 	static const char method[] = "METHOD:CANCEL\r\n";
 	struct buffer result = buffer_with_maximum(text->maximum);
 	struct span rest = {text->data, text->length};
 	size_t at = 0;
+	bool in_version = false;
 
 	while (rest.length > 0) {
 		struct span line = take_line(&rest);
-		size_t end = (size_t)(rest.at - text->data);
+		bool continued = line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
 
-		if (at == 0)
-			at = end;
-		else if (line.length > 6 && strncasecmp(line.at, "BEGIN:", 6) == 0)
+		if (in_version && !continued)
 			break;
-		if (line.length > 8 && strncasecmp(line.at, "VERSION", 7) == 0 &&
-		    (line.at[7] == ':' || line.at[7] == ';')) {
-			at = end;
+		in_version |= begins_property(line, "VERSION");
+		if (at == 0 || in_version)
+			at = (size_t)(rest.at - text->data);
+		else if (begins_property(line, "BEGIN"))
 			break;
-		}
 	}
 	buffer_append(&result, text->data, at);
 	buffer_append(&result, method, sizeof(method) - 1);
@@ -165,20 +176,19 @@ static bool is_address(const char *calendar_address, const char *address)
 	       strcasecmp(calendar_address + sizeof(scheme) - 1, address) == 0;
 }
 
-static bool check_method(icalcomponent *root, bool *missing, struct problem *why)
+static bool check_method(icalcomponent *root, bool has_method, struct problem *why)
 {
 	icalproperty *property = icalcomponent_get_first_property(root, ICAL_METHOD_PROPERTY);
 
 	const char *method;
 	char shown[64];
 
-	*missing = property == NULL;
-	if (*missing)
+	if (!has_method)
 		return true;
-	method = icalproperty_get_value_as_string(property);
+	method = property ? icalproperty_get_value_as_string(property) : NULL;
 	if (!method)
-		method = "nothing";
-	if (icalproperty_get_method(property) != ICAL_METHOD_CANCEL) {
+		method = "empty";
+	if (!property || icalproperty_get_method(property) != ICAL_METHOD_CANCEL) {
 		problem_quote(shown, sizeof(shown), method, strlen(method));
 		problem_set(why, "its METHOD is %s, not CANCEL", shown);
 		return false;
@@ -286,10 +296,10 @@ bool calendar_accept(struct calendar *calendar, struct span text, const char *re
 		     const char *from, struct problem *why)
 {
 	icalcomponent *root = NULL;
-	bool good = false, method_missing = false;
+	bool good = false, has_method = false;
 
 	*calendar = (struct calendar){.text = buffer_with_maximum(2 * CALENDAR_MAXIMUM)};
-	if (!normalise(&calendar->text, text, why))
+	if (!normalise(&calendar->text, text, &has_method, why))
 		return false;
 	if (calendar->text.failed) {
 		problem_set(why, "no memory for it");
@@ -302,7 +312,7 @@ bool calendar_accept(struct calendar *calendar, struct span text, const char *re
 	if (!root || icalcomponent_isa(root) != ICAL_VCALENDAR_COMPONENT)
 		problem_set(why, "it cannot be parsed as one VCALENDAR");
 	else
-		good = check_method(root, &method_missing, why) &&
+		good = check_method(root, has_method, why) &&
 		       check_events(calendar, root, why);
 	if (good)
 		find_warnings(calendar, root, recipient, from);
@@ -310,7 +320,7 @@ bool calendar_accept(struct calendar *calendar, struct span text, const char *re
 		icalcomponent_free(root);
 	pthread_mutex_unlock(&libical_lock);
 
-	if (good && method_missing)
+	if (good && !has_method)
 		insert_method(&calendar->text);
 	if (good && calendar->text.failed) {
 		problem_set(why, "no memory for it");

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "config_file.h"
+#include "headers.h"
 #include "key_file.h"
 
 #include <grp.h>
@@ -82,13 +83,14 @@ static void check_users(struct config_file *file)
 static void check_header(struct config_file *file)
 {
 	const char *name = file->config->header;
-	bool good = name[0] != '\0' && strncasecmp(name, "X-", 2) == 0;
+	bool good = strncasecmp(name, "X-", 2) == 0 && strlen(name) <= HEADERS_NAME_MAXIMUM;
 
 	for (const char *at = name; *at; at++)
 		good &= *at > ' ' && *at < 0x7f && *at != ':';
 	if (!good)
 		config_file_fault(file, config_file_milter_line(file, "header"),
-				  "header: \"%s\" is no name of a header of one's own (X-...)", name);
+				  "header: \"%s\" is no name of a header of one's own: X-..., at most %d "
+				  "characters", name, HEADERS_NAME_MAXIMUM);
 }
 
 static void check_milter(struct config_file *file)
@@ -117,8 +119,10 @@ static void check_milter(struct config_file *file)
 /* Is the host of http://HOST[:port] this machine itself? There the key may go unencrypted. */
 static bool is_loopback(const char *host)
 {
-	size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	const size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
 
+	if (length > strlen(host) || !strchr(":/", host[length]))
+		return false;
 	return (length == 9 && strncasecmp(host, "localhost", 9) == 0) ||
 	       (length == 5 && strncmp(host, "[::1]", 5) == 0) ||
 	       (length >= 9 && strncmp(host, "127.", 4) == 0 &&

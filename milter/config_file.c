@@ -477,9 +477,14 @@ static void read_lines(struct config_file *file, FILE *stream)
 {
 	char *line = NULL;
 	size_t capacity = 0;
+	ssize_t length;
 
-	while (getline(&line, &capacity, stream) >= 0) {
+	while ((length = getline(&line, &capacity, stream)) >= 0) {
 		file->line++;
+		if (strlen(line) != (size_t)length) {
+			fault(file, "a NUL character");
+			continue;
+		}
 		/* Some editors begin a file with a byte order mark. */
 		if (file->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0)
 			take_line(file, line + 3);

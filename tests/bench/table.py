@@ -1,5 +1,6 @@
 """What a benchmark found, and how it is shown."""
 
+import math
 import os
 import statistics
 import sys
@@ -13,10 +14,10 @@ class Row(NamedTuple):
     baseline: str = ""
     ratio: str = ""
     target: str = ""
-    met: bool = None  # None: only information
+    met: object = None  # a bool, or a text; None: only information
 
     def cells(self):
-        return (*self[:-1], {True: "yes", False: "NO", None: ""}[self.met])
+        return (*self[:-1], {True: "yes", False: "NO", None: ""}.get(self.met, self.met))
 
 
 def show(rows):
@@ -33,10 +34,23 @@ def note(text):
     print(f"  bench {text}", file=sys.stderr, flush=True)
 
 
+def interval(values):
+    """Where the median lies with a confidence of 95 %, whatever the values' distribution."""
+    ordered = sorted(values)
+    skipped = max(0, math.floor((len(ordered) - 1.96 * math.sqrt(len(ordered))) / 2))
+    return ordered[skipped], ordered[-1 - skipped]
+
+
 def spread(ratios):
-    """The median, with the quartiles around it."""
-    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return f"{middle:.3f} ({low:.3f}-{high:.3f})"
+    low, high = interval(ratios)
+    return f"{statistics.median(ratios):.3f} ({low:.3f}-{high:.3f})"
+
+
+def reaches(ratios, target):
+    """Is the median that good? Other programs on the machine can make that uncertain."""
+    low, high = interval(ratios)
+    answer = "yes" if statistics.median(ratios) >= target else "NO"
+    return answer + ", within the noise" * (low < target <= high)
 
 
 def processor_time(pid):
