@@ -171,8 +171,7 @@ static bool is_address(const char *calendar_address, const char *address)
 {
 	static const char scheme[] = "mailto:";
 
-	return calendar_address &&
-	       strncasecmp(calendar_address, scheme, sizeof(scheme) - 1) == 0 &&
+	return calendar_address && strncasecmp(calendar_address, scheme, sizeof(scheme) - 1) == 0 &&
 	       strcasecmp(calendar_address + sizeof(scheme) - 1, address) == 0;
 }
 
@@ -206,8 +205,7 @@ static bool check_events(struct calendar *calendar, icalcomponent *root, struct 
 	const char *uid = NULL;
 
 	for (icalcomponent *component = icalcomponent_get_first_component(root, ICAL_ANY_COMPONENT);
-	     component;
-	     component = icalcomponent_get_next_component(root, ICAL_ANY_COMPONENT)) {
+	     component; component = icalcomponent_get_next_component(root, ICAL_ANY_COMPONENT)) {
 		icalcomponent_kind kind = icalcomponent_isa(component);
 		const char *own;
 
@@ -312,8 +310,7 @@ bool calendar_accept(struct calendar *calendar, struct span text, const char *re
 	if (!root || icalcomponent_isa(root) != ICAL_VCALENDAR_COMPONENT)
 		problem_set(why, "it cannot be parsed as one VCALENDAR");
 	else
-		good = check_method(root, has_method, why) &&
-		       check_events(calendar, root, why);
+		good = check_method(root, has_method, why) && check_events(calendar, root, why);
 	if (good)
 		find_warnings(calendar, root, recipient, from);
 	if (root)

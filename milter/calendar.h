@@ -13,14 +13,14 @@
 
 #include <stdbool.h>
 
-#define CALENDAR_MAXIMUM ((size_t)1024 * 1024) /* bytes; libical takes its time over more */
+#define CALENDAR_MAXIMUM      ((size_t)1024 * 1024) /* bytes; libical takes its time over more */
 #define CALENDAR_LINE_MAXIMUM ((size_t)64 * 1024)
 
 struct calendar {
-	struct buffer text;       /* what goes into the message, UTF-8 */
-	char uid[256];            /* of its events; cut if longer */
-	char sequence[16];        /* "" if it has none */
-	struct problem warning;   /* what may keep a program from acting on it; "" if nothing */
+	struct buffer text;     /* what goes into the message, UTF-8 */
+	char uid[256];          /* of its events; cut if longer */
+	char sequence[16];      /* "" if it has none */
+	struct problem warning; /* what may keep a program from acting on it; "" if nothing */
 };
 
 /*

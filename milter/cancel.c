@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define FIRST_WAIT 500  /* ms, before the second try; doubled for each further one */
+#define FIRST_WAIT   500 /* ms, before the second try; doubled for each further one */
 #define LONGEST_WAIT 8000
 
-/* The next moment at which the waiting party wants to hear from us, or the end if that is sooner. */
+/* The next moment at which the waiting party wants to hear from us, or the end if sooner. */
 static long long next_progress(long long until)
 {
 	long long next = monotonic_now() + CANCEL_PROGRESS_INTERVAL;
@@ -111,10 +111,9 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 	else if (result->reply == CRONOFY_INVALID || result->reply == CRONOFY_UNKNOWN_INVITE)
 		result->outcome = CANCEL_REFUSED;
 	problem_set(&result->why, "Cronofy: %s", why.text);
-	result->needs_administrator = result->reply == CRONOFY_BAD_KEY ||
-				      result->reply == CRONOFY_NOT_ALLOWED ||
-				      result->reply == CRONOFY_REDIRECT ||
-				      result->reply == CRONOFY_BAD_REPLY;
+	result->needs_administrator =
+		result->reply == CRONOFY_BAD_KEY || result->reply == CRONOFY_NOT_ALLOWED ||
+		result->reply == CRONOFY_REDIRECT || result->reply == CRONOFY_BAD_REPLY;
 }
 
 /* May the same call go better in a moment? */
@@ -161,7 +160,8 @@ static void make_tries(struct http *http, const struct cancel_request *request, 
 		/* A connection that gave no answer may be dead, and curl would go on using it. */
 		fresh_connection = reply.timed_out;
 		unseen_answer |= !reply.arrived;
-		until = monotonic_now() + (reply.retry_after >= 0 ? reply.retry_after : jittered(wait));
+		until = monotonic_now() +
+			(reply.retry_after >= 0 ? reply.retry_after : jittered(wait));
 		again = worth_another_try(result, &reply) &&
 			(long long)result->attempts < request->account->attempts &&
 			until < request->deadline;

@@ -36,15 +36,15 @@ enum cancel_outcome {
 
 struct cancel_result {
 	enum cancel_outcome outcome;
-	bool answered;               /* Cronofy's last answer is known: `status`, `reply` are set */
+	bool answered; /* Cronofy's last answer is known: `status`, `reply` are set */
 	enum cronofy_outcome reply;
-	bool timed_out;              /* not answered: the time was up */
-	long status;                 /* HTTP's, of the last answer */
-	long http_version;           /* 11, 20 */
-	long new_connections;        /* made for it, all tries */
+	bool timed_out;       /* not answered: the time was up */
+	long status;          /* HTTP's, of the last answer */
+	long http_version;    /* 11, 20 */
+	long new_connections; /* made for it, all tries */
 	unsigned int attempts;
-	struct problem why;          /* unless CANCEL_DONE: a text for the sender and the log */
-	bool needs_administrator;    /* waiting does not mend it */
+	struct problem why;       /* unless CANCEL_DONE: a text for the sender and the log */
+	bool needs_administrator; /* waiting does not mend it */
 	struct buffer calendar;
 };
 

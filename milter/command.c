@@ -15,7 +15,7 @@
 #include <sysexits.h>
 
 #define BODY_MEMORY ((size_t)256 * 1024)
-#define TAG_NAME "X-Cancel-Invite"
+#define TAG_NAME    "X-Cancel-Invite"
 
 static int complain(int exit_code, const char *text)
 {
@@ -31,8 +31,9 @@ static bool write_out(void *context, const char *data, size_t length)
 /* What was printed is only printed when it is flushed without an error. */
 static int finish_output(void)
 {
-	return fflush(stdout) == 0 && !ferror(stdout) ? EX_OK
-						      : complain(EX_IOERR, "cannot write the result");
+	return fflush(stdout) == 0 && !ferror(stdout)
+		       ? EX_OK
+		       : complain(EX_IOERR, "cannot write the result");
 }
 
 /* ---- --rewrite ---- */
@@ -212,12 +213,14 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	int exit_code;
 
 	if (!account)
-		return complain(EX_USAGE, account_name ? "there is no such account"
-						       : "there are several accounts: name one with "
-							 "--account");
+		return complain(EX_USAGE, account_name
+						  ? "there is no such account"
+						  : "there are several accounts: name one with "
+						    "--account");
 	if (!tag_is_id((struct span){invite_id, strlen(invite_id)}) ||
 	    !tag_is_address((struct span){recipient, strlen(recipient)}))
-		return complain(EX_USAGE, "--cancel takes an invite's id and its recipient's address");
+		return complain(EX_USAGE,
+				"--cancel takes an invite's id and its recipient's address");
 	http = http_start(&why);
 	if (!http)
 		return complain(EX_OSERR, why.text);
@@ -226,8 +229,9 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	if (result.outcome == CANCEL_DONE)
 		exit_code = print_calendar(&result, recipient);
 	else
-		exit_code = complain(result.outcome == CANCEL_REFUSED ? EX_UNAVAILABLE : EX_TEMPFAIL,
-				     result.why.text);
+		exit_code =
+			complain(result.outcome == CANCEL_REFUSED ? EX_UNAVAILABLE : EX_TEMPFAIL,
+				 result.why.text);
 	buffer_free(&result.calendar);
 	http_stop(http);
 	return exit_code;

@@ -33,7 +33,8 @@ static void check_socket(struct config_file *file)
 		if (sscanf(colon + 1, "%5u@%c", &port, &tail) == 2 && port > 0 && port < 65536)
 			return;
 	} else if ((strncmp(config->socket, "unix:", 5) == 0 ||
-		    strncmp(config->socket, "local:", 6) == 0) && colon[1]) {
+		    strncmp(config->socket, "local:", 6) == 0) &&
+		   colon[1]) {
 		if (colon[1] != '/') {
 			snprintf(full, sizeof(full), "unix:%s/%s", file->directory, colon + 1);
 			free(config->socket);
@@ -46,11 +47,14 @@ static void check_socket(struct config_file *file)
 		config->socket_path = strchr(config->socket, ':') + 1;
 		/* sockaddr_un.sun_path holds 108 bytes. */
 		if (strlen(config->socket_path) > 107)
-			config_file_fault(file, line, "socket: the path is longer than 107 characters");
+			config_file_fault(file, line,
+					  "socket: the path is longer than 107 characters");
 		return;
 	}
-	config_file_fault(file, line, "socket: \"%s\" is none; right would be unix:/path, "
-				      "inet:port@host or inet6:port@host", config->socket);
+	config_file_fault(file, line,
+			  "socket: \"%s\" is none; right would be unix:/path, "
+			  "inet:port@host or inet6:port@host",
+			  config->socket);
 }
 
 static void check_users(struct config_file *file)
@@ -88,9 +92,11 @@ static void check_header(struct config_file *file)
 	for (const char *at = name; *at; at++)
 		good &= *at > ' ' && *at < 0x7f && *at != ':';
 	if (!good)
-		config_file_fault(file, config_file_milter_line(file, "header"),
-				  "header: \"%s\" is no name of a header of one's own: X-..., at most %d "
-				  "characters", name, HEADERS_NAME_MAXIMUM);
+		config_file_fault(
+			file, config_file_milter_line(file, "header"),
+			"header: \"%s\" is no name of a header of one's own: X-..., at most %d "
+			"characters",
+			name, HEADERS_NAME_MAXIMUM);
 }
 
 static void check_milter(struct config_file *file)
@@ -109,9 +115,10 @@ static void check_milter(struct config_file *file)
 				  "syslog_facility: there is no facility \"%s\"; see syslog(3)",
 				  config->syslog_facility);
 	if (config->on_unavailable == FALLBACK_REJECT)
-		config_file_fault(file, config_file_milter_line(file, "on_unavailable"),
-				  "on_unavailable: reject would bounce mail for an outage; it takes "
-				  "tempfail, hold or deliver");
+		config_file_fault(
+			file, config_file_milter_line(file, "on_unavailable"),
+			"on_unavailable: reject would bounce mail for an outage; it takes "
+			"tempfail, hold or deliver");
 }
 
 /* ---- accounts ---- */
@@ -138,7 +145,8 @@ static void make_endpoint(struct config_file *file, struct config_draft *draft)
 	size_t length = strlen(url);
 
 	if (length > 512 || strpbrk(url, " \"<>\\^`{|}?#@")) {
-		config_file_fault(file, line, "url: it is the beginning of a URL, without ?, # and @");
+		config_file_fault(file, line,
+				  "url: it is the beginning of a URL, without ?, # and @");
 		return;
 	}
 	while (length > 0 && url[length - 1] == '/')
@@ -149,8 +157,10 @@ static void make_endpoint(struct config_file *file, struct config_draft *draft)
 	else
 		snprintf(endpoint, sizeof(endpoint), "%.*s" CANCEL_PATH, (int)length, url);
 	if (strncasecmp(url, "http://", 7) == 0 && !is_loopback(url + 7))
-		config_file_fault(file, line, "url: \"%s\" would send the key unencrypted; http:// is "
-					      "for loopback addresses, all else takes https://", url);
+		config_file_fault(file, line,
+				  "url: \"%s\" would send the key unencrypted; http:// is "
+				  "for loopback addresses, all else takes https://",
+				  url);
 	else if (strncasecmp(endpoint, "https://", 8) != 0 &&
 		 strncasecmp(endpoint, "http://", 7) != 0)
 		config_file_fault(file, line, "url: \"%s\" does not begin with https://", url);
@@ -182,8 +192,10 @@ static void check_account(struct config_file *file, struct config_draft *draft)
 	make_endpoint(file, draft);
 	check_patterns(file, draft);
 	if (!account->senders.count && !account->logins.count)
-		config_file_fault(file, account->line, "[account %s]: neither senders nor logins: it "
-						       "would serve nobody", account->name);
+		config_file_fault(file, account->line,
+				  "[account %s]: neither senders nor logins: it "
+				  "would serve nobody",
+				  account->name);
 	if (account->ca_file[0]) {
 		ca = fopen(account->ca_file, "re");
 		if (ca)
@@ -200,8 +212,8 @@ static void check_account(struct config_file *file, struct config_draft *draft)
 	}
 	account->api_key = key_file_read(account->api_key_file, &why);
 	if (!account->api_key)
-		config_file_fault(file, config_draft_line(draft, "api_key_file"), "api_key_file: %s",
-				  why.text);
+		config_file_fault(file, config_draft_line(draft, "api_key_file"),
+				  "api_key_file: %s", why.text);
 }
 
 /* Two accounts that claim the same sender: which of their keys would be right? */

@@ -26,18 +26,18 @@ struct string_list {
 /* One Cronofy application. */
 struct account {
 	char *name;
-	size_t line;               /* of the file, where it begins */
+	size_t line;                /* of the file, where it begins */
 	struct string_list senders; /* patterns, as policy_sender_matches() reads them */
 	struct string_list logins;  /* SMTP AUTH names */
-	int data_center;           /* index of the known ones */
-	char *url;                 /* or instead of it the beginning of the URL; "" if not given */
-	char *endpoint;            /* where the cancel call goes: a whole URL */
+	int data_center;            /* index of the known ones */
+	char *url;                  /* or instead of it the beginning of the URL; "" if not given */
+	char *endpoint;             /* where the cancel call goes: a whole URL */
 	char *api_key_file;
-	char *api_key;             /* wiped when the config goes */
-	char *ca_file;             /* "": the system's */
-	char *proxy;               /* "": none, whatever the environment says */
-	long long timeout;         /* ms, of one call */
-	long long deadline;        /* ms, of all tries of one message */
+	char *api_key;      /* wiped when the config goes */
+	char *ca_file;      /* "": the system's */
+	char *proxy;        /* "": none, whatever the environment says */
+	long long timeout;  /* ms, of one call */
+	long long deadline; /* ms, of all tries of one message */
 	long long attempts;
 };
 
@@ -59,33 +59,33 @@ struct config {
 	atomic_uint references;
 	char *file;
 
-	char *socket;           /* as libmilter reads it */
+	char *socket;            /* as libmilter reads it */
 	const char *socket_path; /* of a unix socket; else NULL */
 	long long socket_mode;
-	char *socket_group;     /* "" if none */
-	char *user;             /* "" if none */
-	gid_t socket_gid;       /* if socket_group is given */
-	uid_t uid;              /* if user is given */
+	char *socket_group; /* "" if none */
+	char *user;         /* "" if none */
+	gid_t socket_gid;   /* if socket_group is given */
+	uid_t uid;          /* if user is given */
 	gid_t gid;
-	char *header;           /* the tag's name */
-	int mode;               /* direct, so far */
+	char *header; /* the tag's name */
+	int mode;     /* direct, so far */
 	char *temp_dir;
 	long long body_memory;      /* bytes */
 	long long max_message_size; /* bytes */
 	long long max_active;
-	long long drain_timeout;    /* ms */
-	int log;                /* enum log_target */
-	int log_level;          /* enum log_level */
+	long long drain_timeout; /* ms */
+	int log;                 /* enum log_target */
+	int log_level;           /* enum log_level */
 	char *syslog_facility;
 	bool dry_run;
 	bool strict_calendar;
-	int on_refused;         /* enum fallback */
-	int on_unavailable;     /* enum fallback */
+	int on_refused;     /* enum fallback */
+	int on_unavailable; /* enum fallback */
 
 	struct network *networks;
 	size_t network_count;
 	bool trust_authenticated;
-	int untrusted;          /* enum untrusted */
+	int untrusted; /* enum untrusted */
 
 	struct account *accounts;
 	size_t account_count;

@@ -1,36 +1,16 @@
 #include "config_file.h"
 
+#include "config_value.h"
 #include "problem.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum type {
-	TYPE_TEXT,
-	TYPE_PATH, /* made absolute: relative to the file */
-	TYPE_CHOICE,
-	TYPE_YES_NO,
-	TYPE_NUMBER,
-	TYPE_OCTAL,
-	TYPE_SIZE,     /* bytes */
-	TYPE_DURATION, /* ms */
-	TYPE_LIST,
-	TYPE_NETWORKS,
-};
-
-struct key {
-	const char *name;
-	enum type type;
-	size_t offset; /* in struct config or struct account */
-	const char *initial;
-	long long least, most;      /* of numbers, sizes, durations */
-	const char *const *choices; /* ends in NULL; the value is the index */
-};
+/* ---- what a file may say ---- */
 
 static const char *const modes[] = {"direct", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
@@ -39,11 +19,7 @@ static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver",
 static const char *const untrusted[] = {"strip", "reject", "keep", NULL};
 static const char *const data_centers[] = {"us", "au", "ca", "de", "sg", "uk", NULL};
 
-#define KIB 1024LL
-#define MIB (1024 * KIB)
-#define SECOND 1000LL
-
-static const struct key milter_keys[] = {
+static const struct config_key milter_keys[] = {
 	{"socket", TYPE_TEXT, offsetof(struct config, socket),
 	 "unix:/run/cancel-invite-milter/milter.sock", 0, 0, NULL},
 	{"socket_mode", TYPE_OCTAL, offsetof(struct config, socket_mode), "0660", 0, 0777, NULL},
@@ -60,17 +36,20 @@ static const struct key milter_keys[] = {
 	 3600 * SECOND, NULL},
 	{"log", TYPE_CHOICE, offsetof(struct config, log), "syslog", 0, 0, log_targets},
 	{"log_level", TYPE_CHOICE, offsetof(struct config, log_level), "info", 0, 0, log_levels},
-	{"syslog_facility", TYPE_TEXT, offsetof(struct config, syslog_facility), "mail", 0, 0, NULL},
+	{"syslog_facility", TYPE_TEXT, offsetof(struct config, syslog_facility), "mail", 0, 0,
+	 NULL},
 	{"dry_run", TYPE_YES_NO, offsetof(struct config, dry_run), "no", 0, 0, NULL},
-	{"strict_calendar", TYPE_YES_NO, offsetof(struct config, strict_calendar), "no", 0, 0, NULL},
+	{"strict_calendar", TYPE_YES_NO, offsetof(struct config, strict_calendar), "no", 0, 0,
+	 NULL},
 	{"on_refused", TYPE_CHOICE, offsetof(struct config, on_refused), "reject", 0, 0, fallbacks},
 	{"on_unavailable", TYPE_CHOICE, offsetof(struct config, on_unavailable), "tempfail", 0, 0,
 	 fallbacks},
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
-static const struct key trust_keys[] = {
-	{"networks", TYPE_NETWORKS, offsetof(struct config, networks), "127.0.0.0/8, ::1", 0, 0, NULL},
+static const struct config_key trust_keys[] = {
+	{"networks", TYPE_NETWORKS, offsetof(struct config, networks), "127.0.0.0/8, ::1", 0, 0,
+	 NULL},
 	{"authenticated", TYPE_YES_NO, offsetof(struct config, trust_authenticated), "yes", 0, 0,
 	 NULL},
 	{"untrusted", TYPE_CHOICE, offsetof(struct config, untrusted), "strip", 0, 0, untrusted},
@@ -79,21 +58,27 @@ static const struct key trust_keys[] = {
 
 /* The first two are an [account]'s own; the others may also stand in [cronofy], for all of them. */
 #define OWN_KEYS 2
-static const struct key account_keys[] = {
+static const struct config_key account_keys[] = {
 	{"senders", TYPE_LIST, offsetof(struct account, senders), "", 0, 0, NULL},
 	{"logins", TYPE_LIST, offsetof(struct account, logins), "", 0, 0, NULL},
-	{"data_center", TYPE_CHOICE, offsetof(struct account, data_center), "us", 0, 0, data_centers},
+	{"data_center", TYPE_CHOICE, offsetof(struct account, data_center), "us", 0, 0,
+	 data_centers},
 	{"url", TYPE_TEXT, offsetof(struct account, url), "", 0, 0, NULL},
 	{"api_key_file", TYPE_PATH, offsetof(struct account, api_key_file), "", 0, 0, NULL},
 	{"ca_file", TYPE_PATH, offsetof(struct account, ca_file), "", 0, 0, NULL},
 	{"proxy", TYPE_TEXT, offsetof(struct account, proxy), "", 0, 0, NULL},
-	{"timeout", TYPE_DURATION, offsetof(struct account, timeout), "20s", 10, 120 * SECOND, NULL},
-	{"deadline", TYPE_DURATION, offsetof(struct account, deadline), "60s", 10, 240 * SECOND, NULL},
+	{"timeout", TYPE_DURATION, offsetof(struct account, timeout), "20s", 10, 120 * SECOND,
+	 NULL},
+	{"deadline", TYPE_DURATION, offsetof(struct account, deadline), "60s", 10, 240 * SECOND,
+	 NULL},
 	{"attempts", TYPE_NUMBER, offsetof(struct account, attempts), "3", 1, 10, NULL},
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
-_Static_assert(sizeof(milter_keys) / sizeof(milter_keys[0]) <= CONFIG_KEYS_MAXIMUM, "too many keys");
+_Static_assert(sizeof(milter_keys) / sizeof(milter_keys[0]) <= CONFIG_KEYS_MAXIMUM,
+	       "too many keys");
+
+/* ---- reading ---- */
 
 void config_file_fault(struct config_file *file, size_t line, const char *format, ...)
 {
@@ -112,217 +97,8 @@ void config_file_fault(struct config_file *file, size_t line, const char *format
 
 #define fault(file, ...) config_file_fault(file, (file)->line, __VA_ARGS__)
 
-static bool set_text(struct config_file *file, char **to, const char *value)
-{
-	char *copy = strdup(value);
-
-	if (!copy) {
-		file->out_of_memory = true;
-		return false;
-	}
-	free(*to);
-	*to = copy;
-	return true;
-}
-
-static bool set_path(struct config_file *file, char **to, const char *value)
-{
-	char path[PATH_MAX];
-
-	if (value[0] == '\0' || value[0] == '/')
-		return set_text(file, to, value);
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", file->directory, value) >= sizeof(path))
-		return false;
-	return set_text(file, to, path);
-}
-
-static bool list_add(struct config_file *file, struct string_list *list, const char *item)
-{
-	char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
-
-	if (!items) {
-		file->out_of_memory = true;
-		return false;
-	}
-	list->items = items;
-	list->items[list->count] = strdup(item);
-	if (!list->items[list->count]) {
-		file->out_of_memory = true;
-		return false;
-	}
-	list->count++;
-	return true;
-}
-
-static bool network_add(struct config_file *file, struct config *config, const char *item)
-{
-	struct network *networks =
-		realloc(config->networks, (config->network_count + 1) * sizeof(*networks));
-
-	if (!networks) {
-		file->out_of_memory = true;
-		return false;
-	}
-	config->networks = networks;
-	if (!network_parse(&networks[config->network_count], item)) {
-		fault(file, "networks: \"%s\" is no network; right would be 192.0.2.0/24 or "
-			      "2001:db8::/32, with no bits set behind the prefix", item);
-		return false;
-	}
-	config->network_count++;
-	return true;
-}
-
-/* Items of a list are separated by commas or blanks. */
-static void set_list(struct config_file *file, const struct key *key, void *base, const char *value)
-{
-	char *copy = strdup(value), *rest = copy;
-
-	if (!copy) {
-		file->out_of_memory = true;
-		return;
-	}
-	for (char *item; (item = strsep(&rest, ", \t")) != NULL;) {
-		if (item[0] == '\0')
-			continue;
-		if (key->type == TYPE_NETWORKS)
-			network_add(file, base, item);
-		else
-			list_add(file, (void *)((char *)base + key->offset), item);
-	}
-	free(copy);
-}
-
-/* A number with a unit out of "name factor" pairs; -1 if it is none. */
-static long long parse_scaled(const char *text, const char *const *units, const long long *factors)
-{
-	char *end;
-	long long value;
-
-	if (text[0] < '0' || text[0] > '9')
-		return -1;
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	for (size_t i = 0; errno == 0 && units[i]; i++)
-		if (strcmp(end, units[i]) == 0 && value <= LLONG_MAX / factors[i])
-			return value * factors[i];
-	return -1;
-}
-
-static long long parse_number(const struct key *key, const char *text)
-{
-	static const char *const size_units[] = {"", "K", "M", "G", NULL};
-	static const long long size_factors[] = {1, KIB, MIB, 1024 * MIB};
-	static const char *const duration_units[] = {"ms", "s", "m", "h", "d", NULL};
-	static const long long duration_factors[] = {1, SECOND, 60 * SECOND, 3600 * SECOND,
-						     86400 * SECOND};
-	static const char *const plain[] = {"", NULL};
-	static const long long one[] = {1};
-	char *end;
-	long value;
-
-	switch (key->type) {
-	case TYPE_SIZE:
-		return parse_scaled(text, size_units, size_factors);
-	case TYPE_DURATION:
-		return parse_scaled(text, duration_units, duration_factors);
-	case TYPE_OCTAL:
-		value = strtol(text, &end, 8);
-		return text[0] >= '0' && text[0] <= '7' && *end == '\0' ? value : -1;
-	default:
-		return parse_scaled(text, plain, one);
-	}
-}
-
-/* A limit the way a file would say it. */
-static const char *show_limit(const struct key *key, long long value, char *out, size_t size)
-{
-	if (key->type == TYPE_DURATION)
-		snprintf(out, size, value % SECOND ? "%lldms" : "%llds",
-			 value % SECOND ? value : value / SECOND);
-	else if (key->type == TYPE_SIZE && value >= MIB)
-		snprintf(out, size, "%lldM", value / MIB);
-	else if (key->type == TYPE_SIZE && value >= KIB)
-		snprintf(out, size, "%lldK", value / KIB);
-	else
-		snprintf(out, size, key->type == TYPE_OCTAL ? "0%llo" : "%lld", value);
-	return out;
-}
-
-static void set_number(struct config_file *file, const struct key *key, void *to, const char *value)
-{
-	static const char *const forms[] = {
-		[TYPE_SIZE] = "a size (4096, 64K, 10M)",
-		[TYPE_DURATION] = "a duration (250ms, 5s, 2m, 1h)",
-		[TYPE_OCTAL] = "an octal mode (0660)",
-		[TYPE_NUMBER] = "a number",
-	};
-	long long number = parse_number(key, value);
-	char least[32], most[32];
-
-	if (number < key->least || number > key->most) {
-		fault(file, "%s: \"%s\" is not right: it takes %s from %s to %s", key->name, value,
-		      forms[key->type], show_limit(key, key->least, least, sizeof(least)),
-		      show_limit(key, key->most, most, sizeof(most)));
-		return;
-	}
-	*(long long *)to = number;
-}
-
-static void set_choice(struct config_file *file, const struct key *key, int *to, const char *value)
-{
-	char all[128] = "";
-
-	for (int i = 0; key->choices[i]; i++) {
-		size_t used = strlen(all);
-
-		if (strcmp(key->choices[i], value) == 0) {
-			*to = i;
-			return;
-		}
-		snprintf(all + used, sizeof(all) - used, "%s%s", i > 0 ? ", " : "", key->choices[i]);
-	}
-	fault(file, "%s: \"%s\" is not one of: %s", key->name, value, all);
-}
-
-static void set_value(struct config_file *file, const struct key *key, void *base, const char *value)
-{
-	void *to = (char *)base + key->offset;
-
-	switch (key->type) {
-	case TYPE_TEXT:
-		set_text(file, to, value);
-		break;
-	case TYPE_PATH:
-		if (!set_path(file, to, value) && !file->out_of_memory)
-			fault(file, "%s: the path is too long", key->name);
-		break;
-	case TYPE_CHOICE:
-		set_choice(file, key, to, value);
-		break;
-	case TYPE_YES_NO:
-		if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-			fault(file, "%s: \"%s\" is not yes or no", key->name, value);
-		*(bool *)to = strcmp(value, "yes") == 0;
-		break;
-	case TYPE_LIST:
-	case TYPE_NETWORKS:
-		set_list(file, key, base, value);
-		break;
-	default:
-		set_number(file, key, to, value);
-		break;
-	}
-}
-
-static void set_initial(struct config_file *file, const struct key *keys, void *base)
-{
-	for (; keys->name; keys++)
-		set_value(file, keys, base, keys->initial);
-}
-
-static void set_key(struct config_file *file, const struct key *keys, size_t first, size_t *lines,
-		    void *base, const char *name, const char *value)
+static void set_key(struct config_file *file, const struct config_key *keys, size_t first,
+		    size_t *lines, void *base, const char *name, const char *value)
 {
 	size_t i = first;
 
@@ -341,7 +117,7 @@ static void set_key(struct config_file *file, const struct key *keys, size_t fir
 	file->last_base = base;
 	if (keys[i].type == TYPE_NETWORKS) /* the file's own replace the initial ones */
 		((struct config *)base)->network_count = 0;
-	set_value(file, &keys[i], base, value);
+	config_value_set(file, &keys[i], base, value);
 }
 
 static void take_key(struct config_file *file, const char *name, const char *value)
@@ -354,8 +130,8 @@ static void take_key(struct config_file *file, const char *name, const char *val
 		set_key(file, trust_keys, 0, file->trust_lines, file->config, name, value);
 		break;
 	case SECTION_CRONOFY:
-		set_key(file, account_keys, OWN_KEYS, file->defaults.lines,
-			&file->defaults.account, name, value);
+		set_key(file, account_keys, OWN_KEYS, file->defaults.lines, &file->defaults.account,
+			name, value);
 		break;
 	case SECTION_ACCOUNT:
 		set_key(file, account_keys, 0, file->drafts[file->draft_count - 1].lines,
@@ -372,15 +148,17 @@ static void take_key(struct config_file *file, const char *name, const char *val
 /* A line that goes on with the list before it. */
 static void take_continuation(struct config_file *file, const char *text)
 {
-	const struct key *key = file->last_key;
+	const struct config_key *key = file->last_key;
 
 	if (!key)
 		fault(file, "\"%s\" goes on with nothing", text);
 	else if (key->type != TYPE_LIST && key->type != TYPE_NETWORKS)
-		fault(file, "a line behind white space goes on with the list before it, but %s is no "
-			    "list", key->name);
+		fault(file,
+		      "a line behind white space goes on with the list before it, but %s is no "
+		      "list",
+		      key->name);
 	else
-		set_value(file, key, file->last_base, text);
+		config_value_set(file, key, file->last_base, text);
 }
 
 static void begin_account(struct config_file *file, const char *name)
@@ -388,10 +166,13 @@ static void begin_account(struct config_file *file, const char *name)
 	struct config_draft *drafts;
 	size_t length = strlen(name);
 
-	if (length == 0 || length > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"
-						       "STUVWXYZ0123456789._-") != length)
-		fault(file, "[account %s]: a name is 1 to 64 letters, digits, dots, dashes and "
-			      "underscores", name);
+	if (length == 0 || length > 64 ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"
+			 "STUVWXYZ0123456789._-") != length)
+		fault(file,
+		      "[account %s]: a name is 1 to 64 letters, digits, dots, dashes and "
+		      "underscores",
+		      name);
 	for (size_t i = 0; i < file->draft_count; i++)
 		if (strcmp(file->drafts[i].account.name, name) == 0)
 			fault(file, "[account %s]: there is one of that name in line %zu", name,
@@ -403,7 +184,7 @@ static void begin_account(struct config_file *file, const char *name)
 	}
 	file->drafts = drafts;
 	drafts[file->draft_count] = (struct config_draft){.account = {.line = file->line}};
-	if (set_text(file, &drafts[file->draft_count].account.name, name)) {
+	if (config_value_set_text(file, &drafts[file->draft_count].account.name, name)) {
 		file->draft_count++;
 		file->section = SECTION_ACCOUNT;
 	}
@@ -436,8 +217,10 @@ static void begin_section(struct config_file *file, const char *line)
 		file->section = (enum config_section)i;
 		return;
 	}
-	fault(file, "[%s]: unknown section; there are [milter], [trust], [cronofy] and "
-		    "[account NAME]", name);
+	fault(file,
+	      "[%s]: unknown section; there are [milter], [trust], [cronofy] and "
+	      "[account NAME]",
+	      name);
 }
 
 /* Cuts a comment, which begins the line or follows white space, and white space at both ends. */
@@ -499,7 +282,7 @@ static void read_lines(struct config_file *file, FILE *stream)
 static void inherit(struct config_file *file, struct config_draft *draft)
 {
 	for (size_t i = OWN_KEYS; account_keys[i].name; i++) {
-		const struct key *key = &account_keys[i];
+		const struct config_key *key = &account_keys[i];
 		void *to = (char *)&draft->account + key->offset;
 		const void *from = (const char *)&file->defaults.account + key->offset;
 
@@ -507,7 +290,7 @@ static void inherit(struct config_file *file, struct config_draft *draft)
 			continue;
 		draft->lines[i] = file->defaults.lines[i];
 		if (key->type == TYPE_TEXT || key->type == TYPE_PATH)
-			set_text(file, to, *(char *const *)from);
+			config_value_set_text(file, to, *(char *const *)from);
 		else if (key->type == TYPE_CHOICE)
 			memcpy(to, from, sizeof(int));
 		else
@@ -520,12 +303,12 @@ bool config_file_read(struct config_file *file)
 	const char *slash = strrchr(file->config->file, '/');
 	FILE *stream;
 
-	set_text(file, &file->directory, slash ? file->config->file : ".");
+	config_value_set_text(file, &file->directory, slash ? file->config->file : ".");
 	if (slash && file->directory)
 		file->directory[slash - file->config->file] = '\0';
-	set_initial(file, milter_keys, file->config);
-	set_initial(file, trust_keys, file->config);
-	set_initial(file, account_keys, &file->defaults.account);
+	config_value_set_initial(file, milter_keys, file->config);
+	config_value_set_initial(file, trust_keys, file->config);
+	config_value_set_initial(file, account_keys, &file->defaults.account);
 	stream = fopen(file->config->file, "re");
 	if (!stream) {
 		config_file_fault(file, 0, "%s", strerror(errno));
@@ -538,7 +321,7 @@ bool config_file_read(struct config_file *file)
 	return !file->out_of_memory;
 }
 
-static size_t line_of(const struct key *keys, const size_t *lines, const char *name)
+static size_t line_of(const struct config_key *keys, const size_t *lines, const char *name)
 {
 	for (size_t i = 0; keys[i].name; i++)
 		if (strcmp(keys[i].name, name) == 0)

@@ -1,6 +1,6 @@
 /*
- * config_file: the syntax of the configuration file, below config: [sections], key = value, comments
- * behind # or ;, lists that go on in lines behind white space; and one table of keys.
+ * config_file: the syntax of the configuration file, below config: [sections], key = value,
+ * comments behind # or ;, lists that go on in lines behind white space; and one table of keys.
  *
  * Reads what the file says, each value checked on its own; what the values mean together, and
  * whether the files and users they name are there, is config's business.
@@ -27,14 +27,17 @@ struct config_draft {
 	size_t lines[CONFIG_KEYS_MAXIMUM];
 };
 
+struct config_key;
+
 struct config_file {
 	struct config *config; /* filled; its `file` says what to read */
 	struct buffer *faults;
 	char *directory; /* of the file */
-	size_t line; /* that was read last */
+	size_t line;     /* that was read last */
 	enum config_section section;
 	char section_name[128];
-	const struct key *last_key; /* of this section, for a line that goes on with it; or NULL */
+	const struct config_key
+		*last_key; /* of this section, for a line that goes on with it; or NULL */
 	void *last_base;
 	size_t milter_lines[CONFIG_KEYS_MAXIMUM];
 	size_t trust_lines[CONFIG_KEYS_MAXIMUM];

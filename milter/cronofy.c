@@ -119,17 +119,18 @@ static void describe_errors(struct span body, struct buffer *out)
 	const cJSON *field, *entry;
 	char shown[256];
 
-	cJSON_ArrayForEach(field, cJSON_GetObjectItemCaseSensitive(json, "errors")) {
+	cJSON_ArrayForEach (field, cJSON_GetObjectItemCaseSensitive(json, "errors")) {
 		if (!field->string || !cJSON_IsArray(field))
 			continue;
-		cJSON_ArrayForEach(entry, field) {
+		cJSON_ArrayForEach (entry, field) {
 			const char *key = text_of(entry, "key");
 			const char *description = text_of(entry, "description");
 
 			problem_quote(shown, sizeof(shown), field->string, strlen(field->string));
 			buffer_printf(out, "%s%s", out->length > 0 ? "; " : "", shown);
 			if (description) {
-				problem_quote(shown, sizeof(shown), description, strlen(description));
+				problem_quote(shown, sizeof(shown), description,
+					      strlen(description));
 				buffer_printf(out, ": %s", shown);
 			}
 			if (key) {

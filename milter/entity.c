@@ -100,8 +100,9 @@ void entity_read(struct entity *entity, struct span block)
 		if (span_is(name, "Content-Type")) {
 			struct span again = span_trim(value);
 
-			if (!entity->untyped && (again.length != content_type.length ||
-						 memcmp(again.at, content_type.at, again.length) != 0))
+			if (!entity->untyped &&
+			    (again.length != content_type.length ||
+			     memcmp(again.at, content_type.at, again.length) != 0))
 				entity->headers_malformed = true;
 			if (entity->untyped)
 				content_type = again;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #define ENTITY_BOUNDARY_MAXIMUM 70 /* RFC 2046, 5.1.1 */
-#define ENTITY_ID_MAXIMUM 255
+#define ENTITY_ID_MAXIMUM       255
 
 enum entity_kind {
 	KIND_TEXT,
@@ -34,7 +34,8 @@ struct entity {
 	char boundary[ENTITY_BOUNDARY_MAXIMUM + 1];
 	char start[ENTITY_ID_MAXIMUM + 1]; /* related: the root's Content-ID, if it is named */
 	char content_id[ENTITY_ID_MAXIMUM + 1];
-	const char *trouble; /* wherever in a message it stands: why no calendar may join it; or NULL */
+	const char *
+		trouble; /* wherever in a message it stands: why no calendar may join it; or NULL */
 };
 
 /* Reads a header block, as field_next() walks it. Never fails: what is not understood is text. */

@@ -13,13 +13,13 @@ static struct server *the_server;
 /* What one of the MTA's connections needs to know. libmilter's private pointer. */
 struct session {
 	struct message *message;
-	struct config *config;  /* of the message at hand; a reference */
-	bool no_reply_connect;  /* the MTA does not wait for our answer at this step */
+	struct config *config; /* of the message at hand; a reference */
+	bool no_reply_connect; /* the MTA does not wait for our answer at this step */
 	bool no_reply_mail;
 	bool no_reply_recipient;
 	bool no_reply_header;
-	bool leading_space;     /* header values come, and go, with the space behind the colon */
-	bool may_skip;          /* we may say that we have seen enough of the body */
+	bool leading_space; /* header values come, and go, with the space behind the colon */
+	bool may_skip;      /* we may say that we have seen enough of the body */
 	bool knows_client;
 	struct sockaddr_storage client;
 };
@@ -68,8 +68,9 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	(void)unused2;
 	(void)unused3;
 	if ((actions & NEEDED_ACTIONS) != NEEDED_ACTIONS) {
-		log_write(LOG_LEVEL_ERROR, "the MTA does not permit what this filter is for: adding "
-					   "and changing headers, replacing the body");
+		log_write(LOG_LEVEL_ERROR,
+			  "the MTA does not permit what this filter is for: adding "
+			  "and changing headers, replacing the body");
 		return SMFIS_REJECT;
 	}
 	session = calloc(1, sizeof(*session));

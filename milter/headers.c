@@ -69,7 +69,8 @@ void headers_add(struct headers *headers, const char *tag, const char *name, con
 		break;
 	case 'm':
 		if (span_is(field, "Message-ID")) {
-			copy_span(headers->message_id, sizeof(headers->message_id), span_trim(text));
+			copy_span(headers->message_id, sizeof(headers->message_id),
+				  span_trim(text));
 		} else if (span_is(field, "MIME-Version") && headers->mime_versions++ == 0) {
 			headers->mime_version_is_1_0 = span_is(span_trim(text), "1.0");
 		}
@@ -149,8 +150,8 @@ static void delete_content(const struct headers *headers, struct header_edits *e
 	struct span name, value;
 
 	while (field_next(&block, &name, &value)) {
-		bool done = span_is(name, "Content-Type") ||
-			    span_is(name, "Content-Transfer-Encoding");
+		bool done =
+			span_is(name, "Content-Type") || span_is(name, "Content-Transfer-Encoding");
 
 		for (size_t i = 0; i < edits->count && !done; i++)
 			done = span_is(name, edits->items[i].name);

@@ -15,19 +15,19 @@
 #include <stddef.h>
 
 #define HEADERS_CONTENT_MAXIMUM ((size_t)64 * 1024) /* bytes, of all Content-* fields */
-#define HEADERS_TAG_MAXIMUM ((size_t)16 * 1024)
-#define HEADERS_NAME_MAXIMUM 79 /* bytes, of the name of a Content-* field */
+#define HEADERS_TAG_MAXIMUM     ((size_t)16 * 1024)
+#define HEADERS_NAME_MAXIMUM    79 /* bytes, of the name of a Content-* field */
 
 struct headers {
-	size_t bytes;                /* of all headers */
-	size_t tags;                 /* how many */
-	struct buffer tag_value;     /* of the first one */
-	struct buffer content;       /* a block of the Content-* fields that are E's own */
+	size_t bytes;            /* of all headers */
+	size_t tags;             /* how many */
+	struct buffer tag_value; /* of the first one */
+	struct buffer content;   /* a block of the Content-* fields that are E's own */
 	size_t mime_versions;
-	bool mime_version_is_1_0;    /* the first one's value */
-	bool signed_already;         /* there is a DKIM-Signature */
+	bool mime_version_is_1_0;           /* the first one's value */
+	bool signed_already;                /* there is a DKIM-Signature */
 	char from[TAG_ADDRESS_MAXIMUM + 1]; /* the address; "" if there is none */
-	char message_id[256];        /* with <>; "" if there is none */
+	char message_id[256];               /* with <>; "" if there is none */
 };
 
 struct headers headers_new(void);

@@ -13,21 +13,21 @@
 #include <sys/socket.h>
 
 /*
- * How many connections to one server. While one is being made, curl would make another for each call
- * that the others have no room for: HTTP/2 is held to two. HTTP/1.1 gets more once it shows itself,
- * and so does a call that must not share a connection that may be dead.
+ * How many connections to one server. While one is being made, curl would make another for each
+ * call that the others have no room for: HTTP/2 is held to two. HTTP/1.1 gets more once it shows
+ * itself, and so does a call that must not share a connection that may be dead.
  */
 #define HTTP2_CONNECTIONS 2L
 #define HTTP1_CONNECTIONS 16L
-#define ALL_CONNECTIONS 128L
-#define STREAMS 250L          /* of one connection; servers usually allow 100 to 250 */
-#define CONNECT_TIMEOUT 10000 /* ms, of a call's time-out */
+#define ALL_CONNECTIONS   128L
+#define STREAMS           250L   /* of one connection; servers usually allow 100 to 250 */
+#define CONNECT_TIMEOUT   10000  /* ms, of a call's time-out */
 #define DEAD_PEER_TIMEOUT 20000U /* ms without an acknowledgement: TCP gives the connection up */
 
 enum call_state {
-	CALL_WAITING,  /* in the list of new calls */
-	CALL_RUNNING,  /* the thread's */
-	CALL_DONE,     /* the caller's; the thread knows it no more */
+	CALL_WAITING, /* in the list of new calls */
+	CALL_RUNNING, /* the thread's */
+	CALL_DONE,    /* the caller's; the thread knows it no more */
 };
 
 struct http_call {
@@ -36,7 +36,7 @@ struct http_call {
 	enum call_state state;
 	pthread_cond_t done;
 	bool fresh_connection;
-	bool abandoned;        /* the caller is gone: the thread frees it */
+	bool abandoned; /* the caller is gone: the thread frees it */
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body;
@@ -48,7 +48,7 @@ struct http_call {
 struct http {
 	CURLM *multi;
 	pthread_t thread;
-	pthread_mutex_t lock;   /* guards all below, and states and abandonment of calls */
+	pthread_mutex_t lock;    /* guards all below, and states and abandonment of calls */
 	struct http_call *calls; /* waiting and running */
 	bool stopping;
 };
@@ -76,7 +76,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
 	return call->reply.too_large ? 0 : count;
 }
 
-/* A peer that fell silent would keep swallowing calls for the many minutes that TCP waits by itself. */
+/* A peer that fell silent would swallow calls for the many minutes that TCP waits by itself. */
 static int give_up_dead_peers(void *context, curl_socket_t socket, curlsocktype purpose)
 {
 	unsigned int timeout = DEAD_PEER_TIMEOUT;
@@ -138,7 +138,8 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 	SET(CURLOPT_USERAGENT, "cancel-invite-milter");
 	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_QUICK_EXIT, 1L); /* a name server that says nothing must not hold up the thread */
+	SET(CURLOPT_QUICK_EXIT,
+	    1L); /* a name server that says nothing must not hold up the thread */
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_SOCKOPTFUNCTION, give_up_dead_peers);
 	SET(CURLOPT_TIMEOUT_MS, timeout);
@@ -185,7 +186,7 @@ static void read_result(struct http_call *call, CURLcode result)
 	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &reply->version);
 	reply->version = reply->version >= CURL_HTTP_VERSION_2_0   ? 20
 			 : reply->version == CURL_HTTP_VERSION_1_0 ? 10
-								    : 11;
+								   : 11;
 	/* curl gives 0 both for "now" and for no such header. */
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	reply->retry_after = retry_after > 0 ? (long long)retry_after * 1000 : -1;
@@ -293,7 +294,8 @@ struct http *http_start(struct problem *why)
 	problem_set(why, "no memory for HTTP");
 	if (!http)
 		return NULL;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(http->multi = curl_multi_init())) {
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    !(http->multi = curl_multi_init())) {
 		free(http);
 		return NULL;
 	}

@@ -3,7 +3,8 @@
  *
  * HTTP/2 with many requests on one connection where the server offers it (ALPN), HTTP/1.1 where it
  * does not; connections are kept. TLS 1.2 or later, certificates verified. Redirects are never
- * followed, the environment's proxies never used. Callers on any thread begin a call, wait, and end it.
+ * followed, the environment's proxies never used. Callers, on any thread, begin a call, wait for it,
+ * and end it.
  */
 #ifndef HTTP_H
 #define HTTP_H
@@ -14,15 +15,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HTTP_REPLY_MAXIMUM ((size_t)4 * 1024 * 1024) /* bytes of a body, decompressed */
+#define HTTP_REPLY_MAXIMUM         ((size_t)4 * 1024 * 1024) /* bytes of a body, decompressed */
 #define HTTP_REPLY_HEADERS_MAXIMUM ((size_t)64 * 1024)
 
 /* A POST of a JSON text. Everything in it is copied. */
 struct http_request {
 	const char *url;
-	const char *bearer;    /* for Authorization: Bearer (RFC 6750) */
-	const char *ca_file;   /* "": the system's authorities */
-	const char *proxy;     /* "": none */
+	const char *bearer;  /* for Authorization: Bearer (RFC 6750) */
+	const char *ca_file; /* "": the system's authorities */
+	const char *proxy;   /* "": none */
 	const char *body;
 	size_t body_length;
 	long long timeout;     /* ms, from now to the last byte of the reply */
@@ -30,7 +31,7 @@ struct http_request {
 };
 
 struct http_reply {
-	bool arrived;          /* whole; else `failure` says what went wrong, and all else is unset */
+	bool arrived; /* whole; else `failure` says what went wrong, and all else is unset */
 	struct problem failure;
 	bool timed_out;        /* not arrived: there was no answer in time */
 	bool too_large;        /* not arrived: it was over a limit, here */
@@ -38,7 +39,7 @@ struct http_reply {
 	long version;          /* 10, 11, 20 */
 	long long retry_after; /* ms; -1 if the server did not say */
 	struct buffer body;
-	long new_connections;  /* made for this call */
+	long new_connections; /* made for this call */
 };
 
 struct http;

@@ -19,8 +19,9 @@ static char *read_key(int file, const char *path, struct problem *why)
 		return NULL;
 	}
 	if (status.st_mode & (S_IRWXO | S_IWGRP)) {
-		problem_set(why, "%s can be read or changed by others (mode %04o); chmod 0600 it "
-				 "and, if they could read it, have the key changed",
+		problem_set(why,
+			    "%s can be read or changed by others (mode %04o); chmod 0600 it "
+			    "and, if they could read it, have the key changed",
 			    path, (unsigned int)(status.st_mode & 07777));
 		return NULL;
 	}

@@ -8,7 +8,8 @@
 
 /*
  * Reads the one line of visible ASCII that the file holds. Refuses a file that others than its
- * owner and group can use, or others than its owner can change. NULL, and why, if it cannot; else text that key_free() frees.
+ * owner and group can use, or others than its owner can change. NULL, and why, if it cannot; else
+ * text that key_free() frees.
  */
 char *key_file_read(const char *path, struct problem *why);
 

@@ -26,8 +26,7 @@ enum log_target {
 /* Chooses target, syslog facility (as <syslog.h> numbers them) and the least important level. */
 void log_open(enum log_target target, int facility, enum log_level level);
 
-void log_write(enum log_level level, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The facility number of a name such as "mail"; -1 if there is none. */
 int log_facility(const char *name);

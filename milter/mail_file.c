@@ -85,7 +85,8 @@ bool mail_file_open(struct mail_file *file, const char *path, struct problem *wh
 	}
 	if (file->headers.failed || file->headers.length == 0) {
 		problem_set(why, "%s: %s", path,
-			    file->headers.failed ? "its headers are too large" : "it has no headers");
+			    file->headers.failed ? "its headers are too large"
+						 : "it has no headers");
 		return false;
 	}
 	return true;

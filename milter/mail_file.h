@@ -21,7 +21,7 @@ struct mail_file {
 	bool unix_lines;
 	bool after_carriage_return; /* the last byte of the body that was read */
 	struct buffer headers;      /* the header block, without the empty line after it */
-	struct buffer piece;        /* the beginning of the body, where it was read with the headers */
+	struct buffer piece; /* the beginning of the body, where it was read with the headers */
 };
 
 /* Opens the file and reads the headers. False, and why; mail_file_close() in any case. */

@@ -330,7 +330,8 @@ static bool parse_options(int count, char **arguments, struct options *options)
 /* Which command is meant; wrong combinations are none. */
 static bool options_fit(const struct options *options, int arguments_left)
 {
-	const int commands = options->help + options->version + options->check + !!options->try_message + !!options->rewrite_message +
+	const int commands = options->help + options->version + options->check +
+			     !!options->try_message + !!options->rewrite_message +
 			     !!options->cancel_id;
 
 	if (commands > 1 || (options->calendar != NULL) != (options->rewrite_message != NULL) ||
@@ -361,8 +362,7 @@ int main(int count, char **arguments)
 
 	if (!open_standard_files())
 		return EX_OSERR;
-	if (!parse_options(count, arguments, &options) ||
-	    !options_fit(&options, count - optind)) {
+	if (!parse_options(count, arguments, &options) || !options_fit(&options, count - optind)) {
 		fputs(usage, stderr);
 		return EX_USAGE;
 	}

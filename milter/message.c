@@ -34,12 +34,12 @@ struct message {
 	const char *invite_recipient;
 	const struct account *account;
 	struct mime_scanner *scanner;
-	bool has_place;              /* among those at work; until the message is forgotten */
+	bool has_place; /* among those at work; until the message is forgotten */
 	struct mime_plan plan;
-	bool strip_only;             /* the tags go, and that is all */
+	bool strip_only; /* the tags go, and that is all */
 	bool decided;
 	struct message_verdict verdict;
-	const char *result;          /* a word for the log */
+	const char *result; /* a word for the log */
 	enum log_level level;
 	struct cancel_result cancel;
 	struct calendar calendar;
@@ -195,8 +195,8 @@ static void fail_here(struct message *message, const char *reason)
 /* Everything about a tagged message that can be said before its body is seen. */
 static bool check_envelope_and_tag(struct message *message)
 {
-	const struct span value = span_trim((struct span){message->headers.tag_value.data,
-							  message->headers.tag_value.length});
+	const struct span value = span_trim(
+		(struct span){message->headers.tag_value.data, message->headers.tag_value.length});
 	struct problem why;
 	char text[sizeof(why.text) + 128], shown[96];
 
@@ -221,18 +221,21 @@ static bool check_envelope_and_tag(struct message *message)
 		return false;
 	}
 	if (message->recipients > 1) {
-		snprintf(text, sizeof(text), "%zu recipients in one message; direct mode cancels for "
+		snprintf(text, sizeof(text),
+			 "%zu recipients in one message; direct mode cancels for "
 			 "one, queued mode for any number: send one message to each recipient",
 			 message->recipients);
 		reject(message, "554", "5.5.3", "too_many_recipients", text);
 		return false;
 	}
-	message->invite_recipient = message->tag.recipient[0] ? message->tag.recipient
-							      : message->recipient;
-	if (!tag_is_address((struct span){message->invite_recipient,
-					  strlen(message->invite_recipient)})) {
-		snprintf(text, sizeof(text), "the recipient \"%s\" is no address of the form "
-			 "user@domain; name the invite's with ;recipient=", message->invite_recipient);
+	message->invite_recipient =
+		message->tag.recipient[0] ? message->tag.recipient : message->recipient;
+	if (!tag_is_address(
+		    (struct span){message->invite_recipient, strlen(message->invite_recipient)})) {
+		snprintf(text, sizeof(text),
+			 "the recipient \"%s\" is no address of the form "
+			 "user@domain; name the invite's with ;recipient=",
+			 message->invite_recipient);
 		reject(message, "554", "5.1.3", "bad_recipient", text);
 		return false;
 	}
@@ -315,9 +318,9 @@ enum message_next message_end_headers(struct message *message, const char *queue
 	if (!check_envelope_and_tag(message))
 		return decided_early(message);
 	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
-		message->scanner = mime_scanner_new(
-			(struct span){message->headers.content.data, message->headers.content.length},
-			random);
+		message->scanner = mime_scanner_new((struct span){message->headers.content.data,
+								  message->headers.content.length},
+						    random);
 	if (!message->scanner) {
 		fail_here(message, "no memory for the message");
 		return decided_early(message);
@@ -347,15 +350,15 @@ enum message_next message_add_body(struct message *message, const char *data, si
 static const char *enhanced_status(const struct cancel_result *cancel)
 {
 	static const char *const codes[] = {
-		[CRONOFY_CANCELLED] = "4.5.0",   /* ... but the calendar was not usable */
-		[CRONOFY_INVALID] = "5.5.4",     /* invalid command arguments */
+		[CRONOFY_CANCELLED] = "4.5.0", /* ... but the calendar was not usable */
+		[CRONOFY_INVALID] = "5.5.4",   /* invalid command arguments */
 		[CRONOFY_UNKNOWN_INVITE] = "5.5.0",
-		[CRONOFY_BAD_KEY] = "4.7.8",     /* authentication credentials invalid */
+		[CRONOFY_BAD_KEY] = "4.7.8", /* authentication credentials invalid */
 		[CRONOFY_NOT_ALLOWED] = "4.7.0",
 		[CRONOFY_CREDENTIALS] = "4.7.0",
-		[CRONOFY_LIMIT] = "4.4.5",       /* congestion */
-		[CRONOFY_REDIRECT] = "4.4.4",    /* unable to route */
-		[CRONOFY_OUTAGE] = "4.4.1",      /* no answer from host */
+		[CRONOFY_LIMIT] = "4.4.5",    /* congestion */
+		[CRONOFY_REDIRECT] = "4.4.4", /* unable to route */
+		[CRONOFY_OUTAGE] = "4.4.1",   /* no answer from host */
 		[CRONOFY_BAD_REPLY] = "4.5.0",
 	};
 
@@ -431,11 +434,10 @@ static void attach(struct message *message)
 		fall_back(message, message->config->on_unavailable, "4.5.0", whole.text);
 		return;
 	}
-	if (!rewrite_make(&message->rewrite, &message->plan,
-			  (struct span){message->headers.content.data,
-					message->headers.content.length},
-			  (struct span){message->calendar.text.data,
-					message->calendar.text.length})) {
+	if (!rewrite_make(
+		    &message->rewrite, &message->plan,
+		    (struct span){message->headers.content.data, message->headers.content.length},
+		    (struct span){message->calendar.text.data, message->calendar.text.length})) {
 		fail_here(message, "no memory for the calendar");
 		return;
 	}
@@ -457,9 +459,9 @@ static bool take_place(struct message *message, long long deadline, cancel_progr
 	while (!message->has_place && (now = monotonic_now()) < deadline) {
 		long long until = now + CANCEL_PROGRESS_INTERVAL;
 
-		message->has_place = places_take(message->services->places,
-						 (size_t)message->config->max_active,
-						 until < deadline ? until : deadline);
+		message->has_place =
+			places_take(message->services->places, (size_t)message->config->max_active,
+				    until < deadline ? until : deadline);
 		if (!message->has_place && progress && !progress(context))
 			break;
 	}
@@ -565,13 +567,15 @@ static void write_log(struct message *message)
 	log_field(&line, "client", message->client[0] ? message->client : "unknown");
 	if (message->login[0])
 		log_field(&line, "login", message->login);
-	log_field(&line, "message_id", message->headers.message_id[0] ? message->headers.message_id : "-");
+	log_field(&line, "message_id",
+		  message->headers.message_id[0] ? message->headers.message_id : "-");
 	if (message->cancel.attempts > 0)
 		log_cancel(message, &line);
 	if (message->config->dry_run)
 		log_field(&line, "dry_run", "yes");
 	log_number(&line, "ms", monotonic_now() - message->begun);
-	if (message->verdict.action == MESSAGE_REJECT || message->verdict.action == MESSAGE_TEMPFAIL)
+	if (message->verdict.action == MESSAGE_REJECT ||
+	    message->verdict.action == MESSAGE_TEMPFAIL)
 		buffer_printf(&line, " reply=%s_%s", message->verdict.code,
 			      message->verdict.enhanced);
 	if (message->verdict.text[0])

@@ -38,7 +38,7 @@ struct message_verdict {
 	enum message_action action;
 	const char *code;     /* SMTP reply code (RFC 5321) and enhanced status code (RFC 3463); */
 	const char *enhanced; /* "" when accepted */
-	bool by_cronofy; /* it is what Cronofy said, or did not say */
+	bool by_cronofy;      /* it is what Cronofy said, or did not say */
 	char text[900];       /* the reply's text, or why it is held; one line of UTF-8 */
 };
 
@@ -54,13 +54,13 @@ enum message_next {
 struct message *message_new(const struct message_services *services);
 void message_free(struct message *message);
 
-/* Lets go of everything about the message at hand, its place among those at work too. So does begin. */
+/* Lets go of all about the message at hand, its place among those at work too. So does begin. */
 void message_forget(struct message *message);
 
 /*
- * A message begins. `client` is its sender's address, NULL if it is not known; `login` its SMTP AUTH
- * name, "" if it did not authenticate; `sender` the envelope sender, with or without <>. A reference
- * to the config is taken until the next begin.
+ * A message begins. `client` is its sender's address, NULL if it is not known; `login` its SMTP
+ * AUTH name, "" if it did not authenticate; `sender` the envelope sender, with or without <>. A
+ * reference to the config is taken until the message is forgotten.
  */
 void message_begin(struct message *message, struct config *config, const struct sockaddr *client,
 		   const char *login, const char *sender);

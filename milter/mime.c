@@ -19,7 +19,7 @@ struct level {
 	char start[ENTITY_ID_MAXIMUM + 1];
 };
 
-/* Of a line only this much is kept: "--", a boundary, "--", and one byte to see that more follows. */
+/* Of a line this much is kept: "--", a boundary, "--", and one byte to see that more follows. */
 #define LINE_HEAD (2 + MIME_BOUNDARY_MAXIMUM + 2 + 1)
 
 static const char pgp_message[] = "-----BEGIN PGP MESSAGE-----";
@@ -28,8 +28,8 @@ struct mime_scanner {
 	struct mime_plan plan;
 	struct problem refusal;
 	bool refused;
-	bool beside;       /* something on the way is unusable: do not descend */
-	bool given_up;     /* beyond a limit: structure is no longer looked at */
+	bool beside;   /* something on the way is unusable: do not descend */
+	bool given_up; /* beyond a limit: structure is no longer looked at */
 
 	struct level levels[MIME_DEPTH_MAXIMUM];
 	size_t depth;      /* open levels */
@@ -37,14 +37,14 @@ struct mime_scanner {
 	bool wrap_open;    /* MIME_WRAP: the entity's end is still to come */
 	size_t wrap_depth; /* how many levels enclose it */
 
-	bool in_headers;   /* of a part, rather than in a body, preamble or epilogue */
-	bool in_text;      /* in the body of a text part */
+	bool in_headers; /* of a part, rather than in a body, preamble or epilogue */
+	bool in_text;    /* in the body of a text part */
 	struct buffer headers;
 	size_t headers_mark; /* how long `headers` was when the current line began */
-	size_t part_start; /* offset of the current part's first byte */
-	size_t body_start; /* of its body's first byte */
-	bool first_chained;/* it is the first part of a chained level */
-	bool bare;         /* it has neither header fields nor, so far, a body */
+	size_t part_start;   /* offset of the current part's first byte */
+	size_t body_start;   /* of its body's first byte */
+	bool first_chained;  /* it is the first part of a chained level */
+	bool bare;           /* it has neither header fields nor, so far, a body */
 
 	size_t offset;     /* of the next byte */
 	size_t line_start; /* offset of the current line's first byte */
@@ -83,14 +83,15 @@ static bool boundary_is_open(const struct mime_scanner *scanner, const char *bou
 	return false;
 }
 
-/* This entity is where the calendar goes, or the way there. Is it a level that must be well-formed? */
+/* This entity is where the calendar goes, or the way there. Is it a level to be well-formed? */
 static bool choose_place(struct mime_scanner *scanner, const struct entity *entity)
 {
 	struct mime_plan *plan = &scanner->plan;
-	const struct level *parent = scanner->depth > 0 ? &scanner->levels[scanner->depth - 1] : NULL;
+	const struct level *parent =
+		scanner->depth > 0 ? &scanner->levels[scanner->depth - 1] : NULL;
 
 	if (parent && parent->kind == KIND_RELATED) {
-		/* Only an alternative that is the root takes the calendar; else the related is wrapped. */
+		/* Only an alternative that is the root takes the calendar; else it is wrapped. */
 		if (entity->kind != KIND_ALTERNATIVE ||
 		    (parent->start[0] && strcmp(parent->start, entity->content_id) != 0))
 			return false;
@@ -251,7 +252,7 @@ static enum delimiter match_delimiter(const struct mime_scanner *scanner, const 
 	return scanner->line_blank_tail ? found : DELIMITER_NONE;
 }
 
-/* Is the current line, which ends before `offset`, a delimiter of an open level? Then acts on it. */
+/* Is the current line, which ends before `offset`, a delimiter of an open level? Acts on it. */
 static bool take_delimiter(struct mime_scanner *scanner)
 {
 	for (size_t i = scanner->depth; i-- > 0;) {

@@ -17,14 +17,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MIME_DEPTH_MAXIMUM 20
-#define MIME_PARTS_MAXIMUM 1000
+#define MIME_DEPTH_MAXIMUM        20
+#define MIME_PARTS_MAXIMUM        1000
 #define MIME_PART_HEADERS_MAXIMUM ((size_t)64 * 1024)
-#define MIME_BOUNDARY_MAXIMUM ENTITY_BOUNDARY_MAXIMUM
+#define MIME_BOUNDARY_MAXIMUM     ENTITY_BOUNDARY_MAXIMUM
 
 /* Boundaries of ours are "=_", this many hexadecimal digits (128 bits), "-", and a digit. */
 #define MIME_STEM_DIGITS 32
-#define MIME_STEMS 4 /* drawn before the message is seen; one that occurs in it is not used */
+#define MIME_STEMS       4 /* drawn before the message is seen; one that occurs in it is not used */
 
 /* How the calendar joins the original entity E. */
 enum mime_shape {
@@ -43,13 +43,13 @@ struct mime_plan {
 	bool keeps_mixed;
 	size_t mixed_close; /* keeps_mixed: where the line of its close delimiter begins */
 	size_t wrap_start;  /* MIME_WRAP: the wrapped entity's first byte; 0 when it is E */
-	size_t wrap_end;    /* MIME_WRAP: where the delimiter line after it begins, or the body's end */
-	size_t alternative_close;                        /* MIME_INTO: like mixed_close */
+	size_t wrap_end; /* MIME_WRAP: where the delimiter line after it begins, or the body's end */
+	size_t alternative_close;                             /* MIME_INTO: like mixed_close */
 	char mixed_boundary[MIME_BOUNDARY_MAXIMUM + 1];       /* keeps_mixed */
 	char alternative_boundary[MIME_BOUNDARY_MAXIMUM + 1]; /* MIME_INTO */
 	size_t body_length;
-	bool eight_bit;                   /* an octet >= 0x80 in the body */
-	bool utf8;                        /* the body is valid UTF-8 */
+	bool eight_bit;                  /* an octet >= 0x80 in the body */
+	bool utf8;                       /* the body is valid UTF-8 */
 	char stem[MIME_STEM_DIGITS + 1]; /* what our boundaries are made of */
 };
 

@@ -16,7 +16,7 @@ struct places;
 struct places *places_new(void);
 void places_free(struct places *places);
 
-/* Takes a place among `most`; waits for it until the moment `until`. False if there is none by then. */
+/* Takes a place among `most`; waits for it until the moment `until`. False if there was none. */
 bool places_take(struct places *places, size_t most, long long until);
 
 /* Gives it back. */

@@ -133,7 +133,8 @@ const struct account *policy_account(const struct config *config, const char *lo
 		for (size_t j = 0; j < account->senders.count; j++) {
 			const char *pattern = account->senders.items[j];
 
-			if (closeness(pattern) > closest && policy_sender_matches(pattern, sender)) {
+			if (closeness(pattern) > closest &&
+			    policy_sender_matches(pattern, sender)) {
 				best = account;
 				closest = closeness(pattern);
 			}

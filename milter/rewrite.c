@@ -9,8 +9,8 @@
 /* Two copies of the largest calendar in base64, and 64 KiB of header fields. */
 #define INSERTION_MAXIMUM ((size_t)8 * 1024 * 1024)
 
-#define BASE64_LINE 57 /* bytes that give a line of 76 characters (RFC 2045, 6.8) */
-#define SMTP_LINE 998  /* RFC 5321, 4.5.3.1.6, the CRLF not counted */
+#define BASE64_LINE 57  /* bytes that give a line of 76 characters (RFC 2045, 6.8) */
+#define SMTP_LINE   998 /* RFC 5321, 4.5.3.1.6, the CRLF not counted */
 
 static void append_base64(struct buffer *out, struct span data)
 {
@@ -41,7 +41,7 @@ static void append_base64(struct buffer *out, struct span data)
 	}
 }
 
-/* Can it travel as it is: ASCII, and no line too long for SMTP? Spam filters punish needless base64. */
+/* Can it travel as it is, ASCII in lines fit for SMTP? Spam filters punish needless base64. */
 static bool is_7bit(struct span text)
 {
 	size_t line = 0;
@@ -146,7 +146,8 @@ static void append_alternative_start(struct buffer *out, const struct mime_plan 
 		      "%s"
 		      "\r\n"
 		      "--%s\r\n",
-		      boundary, plan->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "", boundary);
+		      boundary, plan->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "",
+		      boundary);
 }
 
 /* The insertion at this offset; those made earlier are at this one or before. */

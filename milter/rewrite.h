@@ -24,14 +24,14 @@ struct rewrite {
 		struct buffer text; /* what is put in front of that byte; CRLF line ends */
 	} insertions[REWRITE_INSERTIONS];
 	size_t count;
-	char content_type[128];    /* the top's new one; "" if it keeps its own */
+	char content_type[128];        /* the top's new one; "" if it keeps its own */
 	const char *transfer_encoding; /* the top's; "" if it has none */
 };
 
 /*
  * Makes the insertions. `fields` are the message's own Content-* fields, which go inside with it
  * (Content-Length and Content-Class excepted), with LF or CRLF line ends; `calendar` is the
- * iCalendar text as calendar_accept() gives it. False if memory ran out. rewrite_free() in any case.
+ * iCalendar text as calendar_accept() gives it. False if memory ran out. rewrite_free() always.
  */
 bool rewrite_make(struct rewrite *rewrite, const struct mime_plan *plan, struct span fields,
 		  struct span calendar);

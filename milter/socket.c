@@ -42,11 +42,13 @@ bool socket_clear_path(const struct config *config, struct problem *why)
 		return false;
 	}
 	if (is_alive(path)) {
-		problem_set(why, "socket %s: already in use: another process is listening there", path);
+		problem_set(why, "socket %s: already in use: another process is listening there",
+			    path);
 		return false;
 	}
 	if (unlink(path) < 0) {
-		problem_set(why, "socket %s, left by an earlier process: %s", path, strerror(errno));
+		problem_set(why, "socket %s, left by an earlier process: %s", path,
+			    strerror(errno));
 		return false;
 	}
 	return true;

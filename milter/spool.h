@@ -25,7 +25,7 @@ struct spool spool_new(size_t in_memory_most, const char *directory);
 /* False, and why (temporary: disk or memory full). */
 bool spool_add(struct spool *spool, const char *data, size_t length, struct problem *why);
 
-/* Gives the body in pieces, with each one's offset; stops early, and gives false, if `take` does. */
+/* Gives the body in pieces, with their offsets; stops early, and gives false, if `take` does. */
 bool spool_read(struct spool *spool,
 		bool (*take)(void *context, size_t offset, const char *data, size_t length),
 		void *context, struct problem *why);

@@ -148,7 +148,8 @@ static enum encoded_word decode_word(struct span text, struct buffer *out, size_
 		append_latin1_as_utf8((struct span){decoded.data, decoded.length}, out);
 		result = ENCODED_WORD_DECODED;
 	} else {
-		problem_set(why, "the encoded word's character set \"%s\" is not known here; use UTF-8",
+		problem_set(why,
+			    "the encoded word's character set \"%s\" is not known here; use UTF-8",
 			    problem_quote(shown, sizeof(shown), charset.at, charset.length));
 	}
 	buffer_free(&decoded);
@@ -209,7 +210,7 @@ static bool decode_value(struct span value, struct buffer *out, struct problem *
 	return !out->failed;
 }
 
-/* Cuts `"quoted"` or plain text up to the next ; off the front of `rest`; false if it is malformed. */
+/* Cuts `"quoted"` or plain text up to the next ; off the front of `rest`; false if malformed. */
 static bool take_text(struct span *rest, char *out, size_t size, struct problem *why)
 {
 	size_t used = 0;
@@ -281,8 +282,10 @@ static bool take_parameters(struct tag *tag, struct span rest, struct problem *w
 		name = (struct span){rest.at, equals ? (size_t)(equals - rest.at) : rest.length};
 		name = span_trim(name);
 		if (!equals || !span_is(name, "recipient")) {
-			problem_set(why, "unknown parameter \"%s\"; the one parameter is recipient=ADDRESS",
-				    problem_quote(shown, sizeof(shown), name.at, name.length));
+			problem_set(
+				why,
+				"unknown parameter \"%s\"; the one parameter is recipient=ADDRESS",
+				problem_quote(shown, sizeof(shown), name.at, name.length));
 			return false;
 		}
 		if (tag->recipient[0]) {
@@ -348,8 +351,8 @@ out:
 
 bool tag_is_id(struct span text)
 {
-	return text.length > 0 && text.length <= TAG_ID_MAXIMUM && utf8_valid(text.at, text.length) &&
-	       !has_control(text);
+	return text.length > 0 && text.length <= TAG_ID_MAXIMUM &&
+	       utf8_valid(text.at, text.length) && !has_control(text);
 }
 
 /* "quoted"@domain (RFC 5321, 4.1.2): where its @ is; NULL if the quotes do not end before one. */

@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#define TAG_ID_MAXIMUM 1024      /* bytes */
+#define TAG_ID_MAXIMUM      1024 /* bytes */
 #define TAG_ADDRESS_MAXIMUM 320  /* bytes; RFC 5321, 4.5.3.1: 64 + 1 + 255 */
 
 struct tag {
@@ -22,7 +22,7 @@ struct tag {
 	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the envelope's recipient is meant */
 };
 
-/* Reads a header value, as it stands after the colon. False, and why, if it is none of the above. */
+/* Reads a header value, as it stands after the colon. False, and why, if it is no such value. */
 bool tag_parse(struct tag *tag, struct span value, struct problem *why);
 
 /* Can this be an invite's id: UTF-8 without control characters, 1 to TAG_ID_MAXIMUM bytes? */

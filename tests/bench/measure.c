@@ -3,8 +3,9 @@
  *
  *	measure TIMES COMMAND ARGUMENT...
  *
- * Prints {"seconds": S, "peak_kib": K} for each run. A small program of its own because a process
- * counts the memory that its parent had when it was forked as its own peak, and Python has a lot.
+ * Prints {"seconds": S, "processor": P, "peak_kib": K} for each run. A small program of its own
+ * because a process counts the memory that its parent had when it was forked as its own peak, and
+ * Python has a lot.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +22,11 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static double seconds(struct timeval time)
+{
+	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
 static _Noreturn void become(char **command)
@@ -55,7 +61,8 @@ int main(int count, char **arguments)
 			fprintf(stderr, "measure: %s failed\n", arguments[2]);
 			return EX_SOFTWARE;
 		}
-		printf("{\"seconds\": %.6f, \"peak_kib\": %ld}\n", now() - begun, used.ru_maxrss);
+		printf("{\"seconds\": %.6f, \"processor\": %.6f, \"peak_kib\": %ld}\n", now() - begun,
+		       seconds(used.ru_utime) + seconds(used.ru_stime), used.ru_maxrss);
 	}
 	return EX_OK;
 }

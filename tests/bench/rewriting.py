@@ -58,23 +58,27 @@ def measure(build):
         def rewrite(message):
             return _run(build, binary, "--rewrite", message, "--calendar", calendar)
 
-        _, small_peak = rewrite(small)
+        _, _, small_peak = rewrite(small)
         for name, content in _shapes(SIZE).items():
             note(f"rewriting: {name}")
             folder.write("large.eml", content)
             size = len(content)
-            cat, _ = _run(build, "cat", large)
+            cat, *_ = _run(build, "cat", large)
             try:
                 # The filter, too, gets a new file each time.
-                cp, _ = _run(build, "cp", "--remove-destination", large, copy)
+                cp, *_ = _run(build, "cp", "--remove-destination", large, copy)
             finally:
                 if os.path.exists(copy):
                     os.unlink(copy)
-            taken, peak = rewrite(large)
+            taken, processor, peak = rewrite(large)
             more = peak - small_peak
-            yield Row(f"rewrite 50 MB, {name}: speed", _speed(size, taken),
+            met = size / taken > SPEED
+            if not met and size / processor > SPEED:
+                met = "NO, others kept the processor"
+            yield Row(f"rewrite 50 MB, {name}: speed",
+                      f"{_speed(size, taken)}, {_speed(size, processor)} of processor time",
                       f"{_speed(size, cat)} cat, {_speed(size, cp)} cp",
-                      f"{cp / taken:.2f} of cp", "> 300 MB/s", size / taken > SPEED)
+                      f"{cp / taken:.2f} of cp", "> 300 MB/s", met)
             yield Row(f"rewrite 50 MB, {name}: memory", f"{peak / 1e6:.1f} MB",
                       f"{small_peak / 1e6:.1f} MB for 5 KB", f"{more / 1e6:+.2f} MB", "< +2 MB",
                       more < MORE_MEMORY)
@@ -85,9 +89,10 @@ def _speed(size, seconds):
 
 
 def _run(build, *command):
-    """A command's median of seconds and of most bytes resident, over all runs."""
+    """Of all runs of a command, the medians: seconds, of the processor too, and peak of bytes."""
     done = subprocess.run([build / "bench/measure", str(RUNS), *command], check=True,
                           stdout=subprocess.PIPE)
     runs = [json.loads(line) for line in done.stdout.splitlines()]
-    return (statistics.median(run["seconds"] for run in runs),
-            statistics.median(run["peak_kib"] for run in runs) * 1024)
+    seconds, processor, peak = (statistics.median(run[key] for run in runs)
+                                for key in ("seconds", "processor", "peak_kib"))
+    return seconds, processor, peak * 1024

@@ -88,7 +88,8 @@ def _compare(build, empty, other, ours, connections):
             for filter, begun in before.items()}
 
     name = f"untagged mail, {connections} connection{'s' * (connections > 1)}"
-    for what, filter, target in ((name, ours, f">= {TARGET}"), ("  another empty filter", other, "")):
+    for what, filter, target in ((name, ours, f">= {TARGET}"),
+                                 ("  another empty filter", other, "")):
         ratios = [its / base for its, base in zip(rates[filter], rates[empty])]
         yield Row(f"{what}: rate", f"{statistics.median(rates[filter]):.0f}/s",
                   f"{statistics.median(rates[empty]):.0f}/s, an empty filter", spread(ratios),

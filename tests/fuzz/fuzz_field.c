@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(entity.headers_malformed || rest.length == 0);
 	if (entity.boundary_usable)
 		must(entity_is_multipart(&entity) || entity.kind == KIND_ENCRYPTED ||
-		     entity.kind == KIND_UNDELIVERED);
+		     entity.kind == KIND_UNDELIVERED || entity.headers_malformed);
 	must(strlen(entity.boundary) <= ENTITY_BOUNDARY_MAXIMUM);
 	must(strlen(entity.start) <= ENTITY_ID_MAXIMUM);
 	must(strlen(entity.content_id) <= ENTITY_ID_MAXIMUM);

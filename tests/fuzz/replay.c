@@ -24,15 +24,17 @@ static struct input current;
 
 static void tell_input(int number)
 {
-	static const char path[] = "replay-failed-input";
-	FILE *out = fopen(path, "w");
+	char path[64];
+	FILE *out;
 
 	/* The process is lost: whatever works here is a gain. */
+	snprintf(path, sizeof(path), "/tmp/cim-failed-input-%d", (int)getpid());
+	out = fopen(path, "w");
 	if (out) {
 		fwrite(current.data, 1, current.size, out);
 		fclose(out);
 	}
-	fprintf(stderr, "failed on %s; the input is in ./%s\n", running, path);
+	fprintf(stderr, "failed on %s; the input is in %s\n", running, path);
 	signal(number, SIG_DFL);
 	raise(number);
 }

@@ -234,6 +234,7 @@ class TestEnd:
             message = mta.begin(mail(TAG, body="x" * 5_000_000), "eom")
             cronofy.wait_for_requests()
             running.terminate()
+            running.wait_for_log("stopping")
             cronofy.release()
             time.sleep(1.5)
             assert mta.end_of_message(message)[0] == ("accept", "")

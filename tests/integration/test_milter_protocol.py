@@ -15,6 +15,7 @@ from lab.filter_process import FilterProcess, connect
 from lab.milter_client import TAG, Delivery, MilterSession, connection, mail, strings
 from lab.process import Port, until
 from lab.workdir import Workdir
+from standin import icalendar
 from standin.client import forever, status, trouble
 
 STRANGER = ("203.0.113.9", 40000)
@@ -25,6 +26,9 @@ TAGGED = mail(TAG)
 def cronofy(standin):
     """A Cronofy in which every invite exists; what it is asked must be right."""
     standin.set(open=True)
+    # Always the same calendar, so that results can be compared.
+    standin.create("board-1", "guest@example.org", calendar=icalendar.text(icalendar.cancellation(
+        "1@cronofy.example", "guest@example.org", stamp="20260427T100000Z")))
     yield standin
     assert not standin.violations()
 
@@ -496,6 +500,24 @@ class TestWaiting:
         for delivery in deliveries:
             assert_cancelled(delivery.result())
         assert cronofy.counts()["peak_in_flight"] == 2
+
+    @pytest.mark.parametrize("kind", ["unix", "inet"])
+    def test_is_done_by_many_messages_at_the_same_time(self, start, cronofy, kind):
+        """However they arrive: libmilter alone lets all but a few wait for each other's end."""
+        cronofy.script("*", forever(trouble("held")))
+        port = Port()
+        running = start(milter={"socket": f"inet:{port.number}@127.0.0.1"} if kind == "inet" else {},
+                        cronofy={"timeout": "30s", "deadline": "30s"})
+        sessions = [MilterSession(running.socket) for _ in range(20)]
+        messages = [mta.begin(TAGGED, "body") for mta in sessions]
+        for mta in sessions:
+            mta.announce("eom", macros={})
+        cronofy.wait_for_requests(20, timeout=5)
+        with MilterSession(running.socket, timeout=5) as mta:
+            assert_untouched(mta.deliver(mail()), mail())
+        cronofy.release()
+        for mta, message in zip(sessions, messages):
+            assert mta.end_of_message(message)[0] == ("accept", "")
 
     def test_for_a_turn_ends_at_the_deadline_too(self, start, cronofy):
         cronofy.script("board-1", trouble("held"))

@@ -17,7 +17,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from lab import tools
+from lab import leftovers, tools
 from lab.process import tail, until
 
 # What sanitizers print when they found something.
@@ -154,10 +154,10 @@ class FilterProcess:
         """Starts it and waits until it converses."""
         with open(self.log_path, "ab") as log:
             self._child = subprocess.Popen(
-                [tools.installed("setpriv"), "--pdeathsig", "TERM", "--",
-                 *self._launcher, binary(), "-c", self.config, *options],
+                [*self._launcher, binary(), "-c", self.config, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd="/",
                 start_new_session=True)
+        leftovers.remember("session", self.pid)
 
         def ready_or_dead():
             assert self.alive(), f"ended with {self._child.returncode}:\n{tail(self.log())}"
@@ -178,29 +178,25 @@ class FilterProcess:
         return code
 
     def terminate(self, number=signal.SIGTERM):
-        """SIGTERM, or this signal; comes back when no new connections are taken, without waiting for the end."""
+        """SIGTERM, or another signal that ends it, without waiting for the end."""
         if self.alive():
             self._child.send_signal(number)
-            until(lambda: not self._call(), 20, "the filter to stop listening")
 
     def wait(self, timeout=30):
-        """Waits for its end by itself; gives the exit code."""
+        """Waits for its end; gives the exit code."""
         try:
-            return self._child.wait(timeout)
+            code = self._child.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"no end in {timeout} s:\n{self._killed_log()}")
-
-    def _call(self):
-        """libmilter looks for signals every five seconds, and when somebody calls."""
-        with contextlib.suppress(OSError):
-            connect(self.socket).close()
-            return True
-        return False
+            self.kill()
+            raise AssertionError(f"no end in {timeout} s:\n{tail(self.log())}")
+        leftovers.forget("session", self.pid)
+        return code
 
     def kill(self):
         if self._child is not None:
             self._child.kill()
             self._child.wait()
+            leftovers.forget("session", self.pid)
 
     def signal(self, number):
         self._child.send_signal(number)
@@ -258,10 +254,6 @@ class FilterProcess:
             client.sendall(struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF))
             return len(client.recv(4)) == 4
         return False
-
-    def _killed_log(self):
-        self.kill()
-        return tail(self.log())
 
 
 def connect(spec, timeout=5):

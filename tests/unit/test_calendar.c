@@ -5,6 +5,8 @@
 #include "testing.h"
 #include "utf8.h"
 
+#include <pthread.h>
+
 #define EVENT "BEGIN:VEVENT\r\nUID:uid-1\r\nDTSTAMP:20260428T093000Z\r\nDTSTART:20260428T093000Z\r\n" \
 	      "ORGANIZER:mailto:boss@acme.example\r\nATTENDEE:mailto:guest@b.example\r\n" \
 	      "SEQUENCE:3\r\nSTATUS:CANCELLED\r\nEND:VEVENT\r\n"
@@ -461,6 +463,34 @@ static void a_very_long_uid_is_cut(void **state)
 	calendar_free(&calendar);
 }
 
+static void *accept_many(void *context)
+{
+	for (int i = 0; i < 30; i++) {
+		struct calendar calendar;
+		struct problem why = {""};
+
+		if (!calendar_accept(&calendar, span_of_text(warnings[(size_t)i % 12].text), NULL, NULL,
+				     &why))
+			return NULL;
+		calendar_free(&calendar);
+	}
+	return context;
+}
+
+static void several_threads_may_ask_at_once(void **state)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, accept_many, state), 0);
+	for (int i = 0; i < 4; i++) {
+		void *result = NULL;
+
+		pthread_join(threads[i], &result);
+		assert_ptr_equal(result, state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +511,7 @@ int main(void)
 		cmocka_unit_test(warns_of_what_programs_may_stumble_over),
 		cmocka_unit_test(addresses_that_are_not_known_are_not_compared),
 		cmocka_unit_test(a_very_long_uid_is_cut),
+		cmocka_unit_test(several_threads_may_ask_at_once),
 	};
 
 	return cmocka_run_group_tests_name("calendar", tests, NULL, NULL);

@@ -156,6 +156,8 @@ static void two_different_types_are_malformed_two_equal_ones_are_not(void **stat
 			    .headers_malformed);
 	assert_true(read_block("Content-Type: text/plain\nContent-Type: text/plain; a=b\n")
 			    .headers_malformed);
+	assert_true(read_block("Content-Type: text/plain\nContent-Type: text/other\n")
+			    .headers_malformed);
 	/* The trouble of either is seen. */
 	assert_non_null(read_block("Content-Type: text/plain\n"
 				   "Content-Type: text/calendar; method=CANCEL\n").trouble);

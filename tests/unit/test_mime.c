@@ -161,6 +161,82 @@ static void a_mixed_in_a_mixed_leads_to_its_first_text(void **state)
 	assert_int_equal(outcome.plan.wrap_end, at(text, "--b--"));
 }
 
+static const struct {
+	const char *part; /* the first one of a mixed, from the line behind its delimiter */
+	enum mime_shape shape;
+} first_parts[] = {
+	{"\r\nx\r\n", MIME_WRAP},
+	{"\r\n\r\n", MIME_BESIDE}, /* neither headers nor a body */
+	{"\r\n", MIME_BESIDE},
+	{"\n\n", MIME_BESIDE},
+	{"", MIME_BESIDE},
+	{"\r\n\r\n\r\n", MIME_WRAP},
+	{"X: y\r\n\r\n\r\n", MIME_WRAP},
+	{"Content-Type: text/plain\r\n\r\n", MIME_WRAP},
+	{"Content-Type: text/plain\r\n", MIME_WRAP}, /* no empty line behind its headers */
+	{"Content-Disposition: attachment\r\n\r\nx\r\n", MIME_BESIDE},
+	{"Content-Type: image/png\r\n\r\nx\r\n", MIME_BESIDE},
+	{"no field\r\n\r\nx\r\n", MIME_BESIDE},
+};
+
+static void the_first_part_has_to_be_a_body(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(first_parts) / sizeof(first_parts[0]); i++) {
+		char text[300];
+		struct outcome outcome;
+
+		snprintf(text, sizeof(text),
+			 "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n%s"
+			 "--a\r\nContent-Type: image/png\r\n\r\nx\r\n--a--\r\n",
+			 first_parts[i].part);
+		outcome = scan_text(text);
+		assert_true(outcome.accepted);
+		if (outcome.plan.shape != first_parts[i].shape)
+			fail_msg("%s: %d", text, (int)outcome.plan.shape);
+	}
+}
+
+#define ALTERNATIVE "Content-Type: multipart/alternative; boundary=b\r\n"
+#define INSIDE "\r\n--b\r\n\r\nx\r\n--b--\r\n"
+
+static const struct {
+	const char *parameters, *parts;
+	enum mime_shape shape;
+} relateds[] = {
+	{"", "--a\r\n" ALTERNATIVE INSIDE "--a--\r\n", MIME_INTO},
+	{"", "--a\r\nContent-Type: text/html\r\n\r\nx\r\n--a--\r\n", MIME_WRAP},
+	{"; start=\"<1>\"", "--a\r\n" ALTERNATIVE "Content-ID: <1>\r\n" INSIDE "--a--\r\n", MIME_INTO},
+	/* the root is another one: it stays what it is, inside */
+	{"; start=\"<2>\"", "--a\r\n" ALTERNATIVE "Content-ID: <1>\r\n" INSIDE "--a--\r\n", MIME_WRAP},
+	{"; start=\"<2>\"", "--a\r\n" ALTERNATIVE INSIDE "--a--\r\n", MIME_WRAP},
+	/* an alternative that is not the first part */
+	{"", "--a\r\n\r\nx\r\n--a\r\n" ALTERNATIVE INSIDE "--a--\r\n", MIME_WRAP},
+	/* never closed */
+	{"", "--a\r\n" ALTERNATIVE "\r\n--b\r\n\r\nx\r\n--a--\r\n", MIME_BESIDE},
+	{"", "--a\r\n\r\nx\r\n", MIME_BESIDE},
+};
+
+static void a_related_leads_to_an_alternative_that_is_its_root(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(relateds) / sizeof(relateds[0]); i++) {
+		char text[400];
+		struct outcome outcome;
+
+		snprintf(text, sizeof(text), "Content-Type: multipart/related; boundary=a%s\r\n\r\n%s",
+			 relateds[i].parameters, relateds[i].parts);
+		outcome = scan_text(text);
+		assert_true(outcome.accepted);
+		if (outcome.plan.shape != relateds[i].shape)
+			fail_msg("%s: %d", text, (int)outcome.plan.shape);
+		if (relateds[i].shape != MIME_WRAP)
+			continue;
+		assert_int_equal(outcome.plan.wrap_start, 0);
+		assert_int_equal(outcome.plan.wrap_end, outcome.plan.body_length);
+	}
+}
+
 /* ---- what is a delimiter ---- */
 
 /* An alternative with this line in the place of its close delimiter: found, or nothing? */
@@ -511,6 +587,8 @@ int main(void)
 		cmocka_unit_test(offsets_name_the_first_byte_of_delimiter_lines),
 		cmocka_unit_test(a_part_is_wrapped_with_its_headers_up_to_the_next_delimiter),
 		cmocka_unit_test(a_mixed_in_a_mixed_leads_to_its_first_text),
+		cmocka_unit_test(the_first_part_has_to_be_a_body),
+		cmocka_unit_test(a_related_leads_to_an_alternative_that_is_its_root),
 		cmocka_unit_test(a_close_delimiter_is_the_boundary_then_only_white_space),
 		cmocka_unit_test(nul_is_no_white_space),
 		cmocka_unit_test(a_line_as_long_as_all_that_is_kept_of_it_is_judged_by_its_tail),
