@@ -248,8 +248,19 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
 
 /* ---- the end of a message ---- */
 
+/*
+ * libmilter (8.17, with its pool of workers) wakes one idle worker for several sessions that become
+ * ready together; the others, untagged mail too, are served when that worker's callback is over. A
+ * callback that is going to wait has a new worker started, which serves them: a new session does it.
+ */
+static void let_others_pass(void)
+{
+	socket_knock(&the_server->socket);
+}
+
 static bool still_there(void *context)
 {
+	let_others_pass();
 	return smfi_progress(context) == MI_SUCCESS;
 }
 
@@ -306,6 +317,7 @@ static sfsistat on_end_of_message(SMFICTX *context)
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
+	let_others_pass();
 	message_finish(session->message, still_there, context);
 	verdict = message_verdict(session->message);
 	if (verdict->action != MESSAGE_ACCEPT || carry_out(context, session))

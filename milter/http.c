@@ -18,7 +18,7 @@
  * itself, and so does a call that must not share a connection that may be dead.
  */
 #define HTTP2_CONNECTIONS 2L
-#define HTTP1_CONNECTIONS 16L
+#define HTTP1_CONNECTIONS 50L
 #define ALL_CONNECTIONS   128L
 #define STREAMS           250L   /* of one connection; servers usually allow 100 to 250 */
 #define CONNECT_TIMEOUT   10000  /* ms, of a call's time-out */
@@ -51,6 +51,7 @@ struct http {
 	pthread_mutex_t lock;    /* guards all below, and states and abandonment of calls */
 	struct http_call *calls; /* waiting and running */
 	bool stopping;
+	long host_connections; /* the thread's: how many there may be to one server */
 };
 
 /* ---- one transfer ---- */
@@ -127,7 +128,6 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_POSTFIELDS, call->body);
 	SET(CURLOPT_POSTFIELDSIZE, (long)request->body_length);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_PIPEWAIT, 1L); /* rather share a connection than open another */
 	SET(CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -166,6 +166,7 @@ static void free_call(struct http_call *call)
 
 static void limit_connections(struct http *http, long most)
 {
+	http->host_connections = most;
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
 }
 
@@ -233,6 +234,9 @@ static void look_through_calls(struct http *http)
 			call->state = CALL_RUNNING;
 			if (call->fresh_connection)
 				limit_connections(http, HTTP1_CONNECTIONS);
+			/* Rather wait for a connection to share than open one: only HTTP/2 shares. */
+			curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT,
+					 http->host_connections == HTTP2_CONNECTIONS ? 1L : 0L);
 			if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
 				fail(http, call, "no memory for the call");
 		}

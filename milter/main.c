@@ -246,6 +246,7 @@ static int run(struct config *config)
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
 	signal(SIGPIPE, SIG_IGN);  /* a reader of the log who leaves is no reason to stop */
 	server.config = config;
+	server.socket = socket_find(config);
 	if (config->socket_path && !(server.socket_path = strdup(config->socket_path)))
 		return EX_OSERR;
 	if (!filter_register(&server)) {

@@ -1,6 +1,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,4 +74,40 @@ bool socket_open_up(const struct config *config, struct problem *why)
 		return false;
 	}
 	return true;
+}
+
+struct socket_address socket_find(const struct config *config)
+{
+	const struct addrinfo hints = {
+		.ai_family = strncmp(config->socket, "inet6:", 6) == 0 ? AF_INET6 : AF_INET,
+		.ai_socktype = SOCK_STREAM,
+	};
+	struct socket_address where = {.length = 0};
+	struct addrinfo *found = NULL;
+	char port[8], host[256];
+
+	if (config->socket_path) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s", config->socket_path);
+		memcpy(&where.address, &address, sizeof(address));
+		where.length = sizeof(address);
+	} else if (sscanf(config->socket, "%*[^:]:%7[0-9]@%255s", port, host) == 2 &&
+		   getaddrinfo(host, port, &hints, &found) == 0) {
+		memcpy(&where.address, found->ai_addr, found->ai_addrlen);
+		where.length = found->ai_addrlen;
+		freeaddrinfo(found);
+	}
+	return where;
+}
+
+void socket_knock(const struct socket_address *where)
+{
+	int knock = socket(where->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (knock < 0)
+		return;
+	/* Whether somebody opens is of no interest. */
+	(void)!connect(knock, (const struct sockaddr *)&where->address, where->length);
+	close(knock);
 }

@@ -1,6 +1,6 @@
 /*
- * socket: the path of a unix socket, before and after libmilter makes it. Sockets of other kinds
- * have no path: for them both functions do nothing.
+ * socket: the socket that libmilter listens on: its path, before and after libmilter makes it, and
+ * a knock at it. Sockets other than unix ones have no path: there is then nothing to clear or open.
  */
 #ifndef SOCKET_H
 #define SOCKET_H
@@ -9,6 +9,12 @@
 #include "problem.h"
 
 #include <stdbool.h>
+#include <sys/socket.h>
+
+struct socket_address {
+	struct sockaddr_storage address;
+	socklen_t length; /* 0: it could not be found out */
+};
 
 /*
  * Makes the path free: a socket that an earlier process left behind is removed, one that somebody
@@ -21,5 +27,11 @@ bool socket_clear_path(const struct config *config, struct problem *why);
  * False, and why.
  */
 bool socket_open_up(const struct config *config, struct problem *why);
+
+/* Where the configured socket is. */
+struct socket_address socket_find(const struct config *config);
+
+/* Connects to it and hangs up; never waits. */
+void socket_knock(const struct socket_address *where);
 
 #endif

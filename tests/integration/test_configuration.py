@@ -213,8 +213,9 @@ def test_takes_a_key_file_of_owner_and_group(folder, mode):
 
 @pytest.mark.parametrize("content, right", {
     "CRN_key": True, "CRN_key\n": True, "CRN_key\r\n": True,
-    "": False, "\n": False, "  \n": False, "CRN\nkey\n": False, "CRN\rkey": False, "CRN\0key": False,
-    "CRN_\x1bkey\n": False, "CRN_k\u00e9y": False, "k" * 100000: False, "CRN key": False,
+    "": False, "\n": False, "  \n": False, "CRN\nkey\n": False, "CRN\rkey": False,
+    "CRN\0key": False, "CRN_\x1bkey\n": False, "CRN_k\u00e9y": False,
+    "k" * 100000: False, "CRN key": False,
 }.items(), ids=lambda value: repr(value)[:12])
 def test_takes_one_line_of_a_key_file_as_the_key(folder, content, right):
     folder.write("api.key", content, 0o600)

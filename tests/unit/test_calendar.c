@@ -246,6 +246,11 @@ static const struct {
 	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n", "in the middle"},
 	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n" END, "in the middle"},
 	{"BEGIN:VCALENDAR", "in the middle"},
+	{START "METHOD:CANCEL\r\n" EVENT "END:VCALENDARX\r\n", ""},
+	{START "METHOD:CANCEL\r\n" EVENT "END:VEVENT\r\n", ""},
+	{"BEGIN:VCALENDAR\r\n X\r\nVERSION:2.0\r\n" EVENT END, ""},
+	{START "METHOD:CANCEL\r\n" EVENT "END:VCALENDAR\r\n X\r\n", ""},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\nEND:VTODO\r\n" END, ""},
 	/* at least one VEVENT, all with one UID; no VTODO, no VJOURNAL */
 	{START "METHOD:CANCEL\r\n" END, "no VEVENT"},
 	{START "METHOD:CANCEL\r\nBEGIN:VFREEBUSY\r\nUID:u\r\nEND:VFREEBUSY\r\n" END, "no VEVENT"},
