@@ -21,7 +21,8 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-proto
 	-Wno-format-truncation
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE =
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(WARNINGS) -MMD -MP -pthread \
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
+	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
 LIBS = -lmilter -lcurl -lcjson -lical
@@ -34,6 +35,8 @@ CORE = $(filter-out $(BUILD)/milter/main.o,$(OBJECTS))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 REPLAYS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+FUZZ_HEADERS = $(wildcard tests/fuzz/*.h milter/*.h)
 
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-5s %s\n' $(1) $(2))
@@ -74,6 +77,7 @@ check-deps:
 	@tests/deps check
 
 # The dependencies come first, also under -j.
+demo: may-demo
 check demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory run-$@
@@ -84,6 +88,10 @@ run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime
 # A private Postfix needs root.
 run-demo:
 	@if [ "$$(id -u)" -eq 0 ]; then tests/demo; else sudo tests/demo; fi
+
+may-demo:
+	@[ "$$(id -u)" -eq 0 ] || command -v sudo >/dev/null || \
+		{ echo "demo: a private Postfix needs root: run it as root or with sudo"; exit 1; }
 
 # The same tests with the sanitizers watching.
 asan: check-deps
@@ -109,19 +117,21 @@ fuzz: $(FUZZERS:%=fuzz-%)
 
 fuzz-%: build/fuzz/fuzz_%
 	mkdir -p build/fuzz/corpus/$*
-	$< -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$* $(wildcard tests/fuzz/seeds/$*)
+	$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$* $(wildcard tests/fuzz/seeds/$*)
 
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES))
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES)) $(FUZZ_HEADERS)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -g -O1 -Imilter -pthread \
-		-fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-o $@ $(filter %.c,$^) $(LIBS)
 
 # The same harnesses over seeds and their mutations, without libFuzzer: a part of the tests.
-$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CORE)
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CORE) $(FUZZ_HEADERS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Imilter $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Imilter $(ALL_LDFLAGS) -o $@ \
+		$(filter %.c %.o,$^) $(LIBS)
 
 lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
@@ -146,5 +156,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
+.PHONY: all may-demo deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
 	install uninstall clean

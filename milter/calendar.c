@@ -13,7 +13,8 @@ static pthread_mutex_t libical_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the text ---- */
 
-#define FOLD_WIDTH 75 /* octets, the CRLF not counted (RFC 5545, 3.1) */
+#define NESTING_MAXIMUM 20
+#define FOLD_WIDTH      75 /* octets, the CRLF not counted (RFC 5545, 3.1) */
 
 /* Appends one line, folded at UTF-8 boundaries where it is too long. */
 static void append_folded(struct buffer *out, struct span line)
@@ -62,14 +63,57 @@ static bool begins_property(struct span line, const char *name)
 	       (line.at[length] == ':' || line.at[length] == ';');
 }
 
-/*
- * Normalises line ends and folding into `out`; refuses what libical should not be asked about.
- * Tells whether there is a METHOD, if only an empty one, which libical drops.
- */
+/* The components that are open, innermost last. */
+struct nesting {
+	struct span names[NESTING_MAXIMUM];
+	size_t depth;
+	size_t calendars; /* VCALENDARs that were begun at the top */
+	bool framed;      /* the line before was a BEGIN or END */
+	bool has_method;  /* the calendar has a METHOD, if only an empty one, which libical drops */
+};
+
+/* Follows one line; false, and why, if the components are not properly nested. */
+static bool follow_line(struct nesting *nesting, struct span line, struct problem *why)
+{
+	const bool begins = line.length >= 6 && strncasecmp(line.at, "BEGIN:", 6) == 0;
+	const bool ends = line.length >= 4 && strncasecmp(line.at, "END:", 4) == 0;
+	struct span name = {line.at + (begins ? 6 : 4), line.length - (begins ? 6 : 4)};
+
+	if (nesting->framed && line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t')) {
+		problem_set(why, "a BEGIN or END in it is folded");
+		return false;
+	}
+	nesting->framed = begins || ends;
+	nesting->has_method |= nesting->depth == 1 && begins_property(line, "METHOD");
+	if (begins && nesting->depth < NESTING_MAXIMUM) {
+		nesting->calendars += nesting->depth == 0;
+		nesting->names[nesting->depth++] = span_trim(name);
+		return true;
+	}
+	if (begins || (nesting->depth == 0 && line.length > 0)) {
+		problem_set(why, begins ? "its components are nested too deep"
+					: "it has text outside the VCALENDAR");
+		return false;
+	}
+	if (ends) {
+		struct span begun = nesting->names[--nesting->depth];
+
+		name = span_trim(name);
+		if (name.length != begun.length ||
+		    strncasecmp(name.at, begun.at, name.length) != 0) {
+			problem_set(why, "an END in it does not match its BEGIN");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Normalises line ends and folding into `out`; refuses what libical should not be asked about. */
 static bool normalise(struct buffer *out, struct span text, bool *has_method, struct problem *why)
 {
+	struct nesting nesting = {.depth = 0};
+	size_t unfolded = 0;
 	struct span first;
-	size_t unfolded = 0, depth = 0, calendars = 0;
 
 	if (text.length == 0) {
 		problem_set(why, "it is empty");
@@ -103,23 +147,16 @@ static bool normalise(struct buffer *out, struct span text, bool *has_method, st
 				    CALENDAR_LINE_MAXIMUM);
 			return false;
 		}
-		if (line.length >= 6 && strncasecmp(line.at, "BEGIN:", 6) == 0) {
-			calendars += depth == 0;
-			depth++;
-		} else if (depth == 0 && line.length > 0) {
-			problem_set(why, "it has text outside the VCALENDAR");
+		if (!follow_line(&nesting, line, why))
 			return false;
-		} else if (line.length >= 4 && strncasecmp(line.at, "END:", 4) == 0) {
-			depth--;
-		}
-		*has_method |= depth == 1 && begins_property(line, "METHOD");
 		append_folded(out, line);
 	}
-	if (depth != 0 || calendars != 1) {
-		problem_set(why, calendars > 1 ? "it holds more than one VCALENDAR"
-					       : "it ends in the middle of a component");
+	if (nesting.depth != 0 || nesting.calendars != 1) {
+		problem_set(why, nesting.calendars > 1 ? "it holds more than one VCALENDAR"
+						       : "it ends in the middle of a component");
 		return false;
 	}
+	*has_method = nesting.has_method;
 	return true;
 }
 

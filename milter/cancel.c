@@ -9,6 +9,7 @@
 
 #define FIRST_WAIT   500 /* ms, before the second try; doubled for each further one */
 #define LONGEST_WAIT 8000
+#define SHORTEST_TRY 1000 /* ms */
 
 /* The next moment at which the waiting party wants to hear from us, or the end if sooner. */
 static long long next_progress(long long until)
@@ -44,6 +45,19 @@ static bool sleep_until(const struct cancel_request *request, long long until)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * The least time that a try is begun with. An answer that comes when nobody waits for it any more
+ * would be an invite that was cancelled for nothing.
+ */
+static long long least_time(const struct account *account)
+{
+	long long least = account->deadline / 4;
+
+	if (account->timeout < least)
+		least = account->timeout;
+	return least < SHORTEST_TRY ? least : SHORTEST_TRY;
 }
 
 /* One call. False if the waiting party is gone. */
@@ -97,6 +111,7 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 	result->new_connections += reply->new_connections;
 	result->outcome = CANCEL_UNAVAILABLE;
 	if (!reply->arrived) {
+		result->needs_administrator = reply->misconfigured;
 		problem_set(&result->why, "Cronofy cannot be reached: %s", reply->failure.text);
 		return;
 	}
@@ -120,7 +135,7 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 static bool worth_another_try(const struct cancel_result *result, const struct http_reply *reply)
 {
 	if (!reply->arrived)
-		return !reply->too_large;
+		return !reply->too_large && !reply->misconfigured;
 	return result->reply == CRONOFY_LIMIT || result->reply == CRONOFY_OUTAGE;
 }
 
@@ -141,10 +156,12 @@ static void mention_earlier_try(struct cancel_result *result, bool unseen_answer
 static void make_tries(struct http *http, const struct cancel_request *request, const char *json,
 		       size_t json_length, struct cancel_result *result)
 {
+	const long long last_start = request->deadline - least_time(request->account);
 	long long wait = FIRST_WAIT;
 	bool fresh_connection = false, unseen_answer = false;
 
-	for (;;) {
+	problem_set(&result->why, "no time was left to ask Cronofy");
+	while (monotonic_now() <= last_start) {
 		struct http_reply reply;
 		long long until;
 		bool again;
@@ -162,9 +179,11 @@ static void make_tries(struct http *http, const struct cancel_request *request, 
 		unseen_answer |= !reply.arrived;
 		until = monotonic_now() +
 			(reply.retry_after >= 0 ? reply.retry_after : jittered(wait));
+		if (reply.connection_died)
+			until = monotonic_now();
 		again = worth_another_try(result, &reply) &&
 			(long long)result->attempts < request->account->attempts &&
-			until < request->deadline;
+			until <= last_start;
 		buffer_free(&reply.body);
 		if (!again)
 			return;

@@ -182,6 +182,19 @@ static const struct account *find_account(const struct config *config, const cha
 	return NULL;
 }
 
+static int complain_about_account(const struct config *config, const char *name)
+{
+	if (name)
+		fprintf(stderr,
+			"cancel-invite-milter: there is no account \"%s\"; there are:", name);
+	else
+		fprintf(stderr, "cancel-invite-milter: name an account with --account; there are:");
+	for (size_t i = 0; i < config->account_count; i++)
+		fprintf(stderr, " %s", config->accounts[i].name);
+	fputs("\n", stderr);
+	return EX_USAGE;
+}
+
 static int print_calendar(const struct cancel_result *result, const char *recipient)
 {
 	struct calendar calendar;
@@ -213,10 +226,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	int exit_code;
 
 	if (!account)
-		return complain(EX_USAGE, account_name
-						  ? "there is no such account"
-						  : "there are several accounts: name one with "
-						    "--account");
+		return complain_about_account(config, account_name);
 	if (!tag_is_id((struct span){invite_id, strlen(invite_id)}) ||
 	    !tag_is_address((struct span){recipient, strlen(recipient)}))
 		return complain(EX_USAGE,

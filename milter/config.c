@@ -52,7 +52,7 @@ static void check_socket(struct config_file *file)
 		return;
 	}
 	config_file_fault(file, line,
-			  "socket: \"%s\" is none; right would be unix:/path, "
+			  "socket: \"%s\" is no socket; right would be unix:/path, "
 			  "inet:port@host or inet6:port@host",
 			  config->socket);
 }
@@ -164,6 +164,12 @@ static void make_endpoint(struct config_file *file, struct config_draft *draft)
 	else if (strncasecmp(endpoint, "https://", 8) != 0 &&
 		 strncasecmp(endpoint, "http://", 7) != 0)
 		config_file_fault(file, line, "url: \"%s\" does not begin with https://", url);
+	if (config_draft_has(draft, "url") && config_draft_has(draft, "data_center"))
+		config_file_fault(file, line, "url: there is a data_center too; give one of them");
+	if (strncasecmp(url, "http://", 7) == 0 && account->proxy[0])
+		config_file_fault(file, line,
+				  "url: http:// through a proxy would send the key "
+				  "unencrypted to it");
 	account->endpoint = strdup(endpoint);
 	file->out_of_memory |= !account->endpoint;
 }

@@ -16,7 +16,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CONFIG_FILE "/etc/cancel-invite-milter/cancel-invite-milter.conf"
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc"
+#endif
+#define CONFIG_FILE SYSCONFDIR "/cancel-invite-milter/cancel-invite-milter.conf"
 
 struct string_list {
 	char **items;

@@ -29,7 +29,7 @@ static const struct config_key milter_keys[] = {
 	{"mode", TYPE_CHOICE, offsetof(struct config, mode), "direct", 0, 0, modes},
 	{"temp_dir", TYPE_PATH, offsetof(struct config, temp_dir), "/var/tmp", 0, 0, NULL},
 	{"body_memory", TYPE_SIZE, offsetof(struct config, body_memory), "256K", 0, 64 * MIB, NULL},
-	{"max_message_size", TYPE_SIZE, offsetof(struct config, max_message_size), "50M", KIB,
+	{"max_message_size", TYPE_SIZE, offsetof(struct config, max_message_size), "9M", KIB,
 	 4096 * MIB, NULL},
 	{"max_active", TYPE_NUMBER, offsetof(struct config, max_active), "200", 1, 10000, NULL},
 	{"drain_timeout", TYPE_DURATION, offsetof(struct config, drain_timeout), "60s", 0,
@@ -279,15 +279,37 @@ static void read_lines(struct config_file *file, FILE *stream)
 	free(line);
 }
 
+static size_t line_of(const struct config_key *keys, const size_t *lines, const char *name)
+{
+	for (size_t i = 0; keys[i].name; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return lines[i];
+	return 0;
+}
+
+/* An account that says itself where its Cronofy is does not take that from [cronofy] as well. */
+static bool says_where(const struct config_draft *draft, const char *key)
+{
+	return (strcmp(key, "url") == 0 &&
+		line_of(account_keys, draft->lines, "data_center") > 0) ||
+	       (strcmp(key, "data_center") == 0 && line_of(account_keys, draft->lines, "url") > 0);
+}
+
 static void inherit(struct config_file *file, struct config_draft *draft)
 {
+	const struct config_draft own = *draft;
+
 	for (size_t i = OWN_KEYS; account_keys[i].name; i++) {
 		const struct config_key *key = &account_keys[i];
 		void *to = (char *)&draft->account + key->offset;
 		const void *from = (const char *)&file->defaults.account + key->offset;
 
-		if (draft->lines[i] > 0)
+		if (own.lines[i] > 0)
 			continue;
+		if (says_where(&own, key->name)) {
+			config_value_set(file, key, &draft->account, key->initial);
+			continue;
+		}
 		draft->lines[i] = file->defaults.lines[i];
 		if (key->type == TYPE_TEXT || key->type == TYPE_PATH)
 			config_value_set_text(file, to, *(char *const *)from);
@@ -321,17 +343,14 @@ bool config_file_read(struct config_file *file)
 	return !file->out_of_memory;
 }
 
-static size_t line_of(const struct config_key *keys, const size_t *lines, const char *name)
-{
-	for (size_t i = 0; keys[i].name; i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return lines[i];
-	return 0;
-}
-
 size_t config_file_milter_line(const struct config_file *file, const char *name)
 {
 	return line_of(milter_keys, file->milter_lines, name);
+}
+
+bool config_draft_has(const struct config_draft *draft, const char *name)
+{
+	return line_of(account_keys, draft->lines, name) > 0;
 }
 
 size_t config_draft_line(const struct config_draft *draft, const char *name)

@@ -57,6 +57,9 @@ void config_file_fault(struct config_file *file, size_t line, const char *format
 /* Where a key of [milter] was given; 0 if it was not. */
 size_t config_file_milter_line(const struct config_file *file, const char *name);
 
+/* Was this key of an account given, by itself or in [cronofy]? */
+bool config_draft_has(const struct config_draft *draft, const char *name);
+
 /* Where a key of an account was given; where the account begins, if it was not. */
 size_t config_draft_line(const struct config_draft *draft, const char *name);
 

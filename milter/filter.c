@@ -211,12 +211,6 @@ static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
 
 static sfsistat on_end_of_headers(SMFICTX *context)
 {
-	static const struct message_verdict stopping = {
-		.action = MESSAGE_TEMPFAIL,
-		.code = "451",
-		.enhanced = "4.3.2",
-		.text = "the filter is being stopped; try again later",
-	};
 	struct session *session = session_of(context);
 
 	if (!session || !session->config)
@@ -226,10 +220,6 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 		return SMFIS_ACCEPT;
 	case MESSAGE_DECIDED:
 		return answer(context, message_verdict(session->message));
-	case MESSAGE_WANTS_BODY:
-		if (atomic_load(&the_server->stopping))
-			return answer(context, &stopping);
-		return SMFIS_CONTINUE;
 	default:
 		return SMFIS_CONTINUE;
 	}

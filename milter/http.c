@@ -17,12 +17,13 @@
  * call that the others have no room for: HTTP/2 is held to two. HTTP/1.1 gets more once it shows
  * itself, and so does a call that must not share a connection that may be dead.
  */
-#define HTTP2_CONNECTIONS 2L
-#define HTTP1_CONNECTIONS 50L
-#define ALL_CONNECTIONS   128L
-#define STREAMS           250L   /* of one connection; servers usually allow 100 to 250 */
-#define CONNECT_TIMEOUT   10000  /* ms, of a call's time-out */
-#define DEAD_PEER_TIMEOUT 20000U /* ms without an acknowledgement: TCP gives the connection up */
+#define HTTP2_CONNECTIONS   2L
+#define HTTP1_CONNECTIONS   50L
+#define ALL_CONNECTIONS     128L
+#define STREAMS             250L   /* of one connection; servers usually allow 100 to 250 */
+#define LONGEST_RETRY_AFTER 86400  /* s; more is no use to anybody */
+#define CONNECT_TIMEOUT     10000  /* ms, of a call's time-out */
+#define DEAD_PEER_TIMEOUT   20000U /* ms without an acknowledgement: TCP gives the connection up */
 
 enum call_state {
 	CALL_WAITING, /* in the list of new calls */
@@ -40,6 +41,7 @@ struct http_call {
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body;
+	size_t body_length, body_given;
 	size_t header_bytes;
 	char error[CURL_ERROR_SIZE];
 	struct http_reply reply;
@@ -55,6 +57,23 @@ struct http {
 };
 
 /* ---- one transfer ---- */
+
+/*
+ * Gives the request's body, once. If it were curl's own to give, curl would silently send the whole
+ * request again where a kept connection dies: two cancels, and only the second one's answer.
+ */
+static size_t give_body(char *data, size_t size, size_t count, void *context)
+{
+	struct http_call *call = context;
+	size_t left = call->body_length - call->body_given;
+
+	count *= size;
+	if (count > left)
+		count = left;
+	memcpy(data, call->body + call->body_given, count);
+	call->body_given += count;
+	return count;
+}
 
 static size_t take_body(char *data, size_t size, size_t count, void *context)
 {
@@ -125,8 +144,9 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_FOLLOWLOCATION, 0L); /* the key must not go to another host */
 	SET(CURLOPT_HTTPHEADER, call->headers);
 	SET(CURLOPT_POST, 1L);
-	SET(CURLOPT_POSTFIELDS, call->body);
 	SET(CURLOPT_POSTFIELDSIZE, (long)request->body_length);
+	SET(CURLOPT_READFUNCTION, give_body);
+	SET(CURLOPT_READDATA, call);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	SET(CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -134,7 +154,8 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	if (request->ca_file[0])
 		SET(CURLOPT_CAINFO, request->ca_file);
-	SET(CURLOPT_PROXY, request->proxy); /* "" also turns the environment's off */
+	SET(CURLOPT_PROXY, request->proxy); /* "" also turns the environment's off, */
+	SET(CURLOPT_NOPROXY, "");           /* and this its exceptions */
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 	SET(CURLOPT_USERAGENT, "cancel-invite-milter");
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -177,6 +198,8 @@ static void read_result(struct http_call *call, CURLcode result)
 
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
 	reply->arrived = result == CURLE_OK;
+	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
+	reply->connection_died = result == CURLE_SEND_FAIL_REWIND;
 	reply->timed_out = result == CURLE_OPERATION_TIMEDOUT;
 	if (reply->too_large)
 		problem_set(&reply->failure, "the reply is larger than we take");
@@ -190,6 +213,8 @@ static void read_result(struct http_call *call, CURLcode result)
 								   : 11;
 	/* curl gives 0 both for "now" and for no such header. */
 	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
+	if (retry_after > LONGEST_RETRY_AFTER)
+		retry_after = LONGEST_RETRY_AFTER;
 	reply->retry_after = retry_after > 0 ? (long long)retry_after * 1000 : -1;
 }
 
@@ -355,6 +380,7 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 		return NULL;
 	}
 	memcpy(call->body, request->body, request->body_length);
+	call->body_length = request->body_length;
 	if (!set_up(call, request)) {
 		free_call(call);
 		return NULL;

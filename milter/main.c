@@ -204,7 +204,7 @@ static void drain(struct server *server)
 	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
 	 * more, and while we still listen nobody can have put another socket at our path. */
-	atomic_store(&server->stopping, true);
+	places_close(server->services.places);
 	if (server->socket_path)
 		unlink(server->socket_path);
 	if (!places_wait_empty(server->services.places, monotonic_now() + config->drain_timeout))
@@ -242,7 +242,7 @@ static int run(struct config *config)
 	struct problem why = {.text = "no memory"};
 	sigset_t signals;
 
-	use_log(config);
+	/* Until we listen, what goes wrong is told on standard error, where the starter looks. */
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
 	signal(SIGPIPE, SIG_IGN);  /* a reader of the log who leaves is no reason to stop */
 	server.config = config;
@@ -267,6 +267,7 @@ static int run(struct config *config)
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_OSERR;
 	}
+	use_log(config);
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
 }
@@ -328,19 +329,28 @@ static bool parse_options(int count, char **arguments, struct options *options)
 	return true;
 }
 
-/* Which command is meant; wrong combinations are none. */
-static bool options_fit(const struct options *options, int arguments_left)
+/* What is wrong with the combination; NULL if nothing is. */
+static const char *find_usage_fault(const struct options *options, int arguments_left)
 {
 	const int commands = options->help + options->version + options->check +
 			     !!options->try_message + !!options->rewrite_message +
 			     !!options->cancel_id;
 
-	if (commands > 1 || (options->calendar != NULL) != (options->rewrite_message != NULL) ||
-	    (options->account && !options->cancel_id) || (options->sender && !options->try_message))
-		return false;
+	if (commands > 1)
+		return "one command at a time";
+	if (options->rewrite_message && !options->calendar)
+		return "--rewrite needs --calendar FILE";
+	if (options->calendar && !options->rewrite_message)
+		return "--calendar goes with --rewrite";
+	if (options->account && !options->cancel_id)
+		return "--account goes with --cancel";
+	if (options->sender && !options->try_message)
+		return "-f goes with --try";
 	if (options->try_message)
-		return arguments_left >= 1;
-	return arguments_left == (options->cancel_id ? 1 : 0);
+		return arguments_left == 0 ? "--try needs a recipient" : NULL;
+	if (options->cancel_id)
+		return arguments_left != 1 ? "--cancel needs an id and one recipient" : NULL;
+	return arguments_left > 0 ? "an argument too many" : NULL;
 }
 
 static int print(const char *text)
@@ -359,12 +369,18 @@ int main(int count, char **arguments)
 {
 	struct options options = {.config_file = CONFIG_FILE};
 	struct config *config;
+	const char *fault;
 	int exit_code = EX_OK;
 
 	if (!open_standard_files())
 		return EX_OSERR;
-	if (!parse_options(count, arguments, &options) || !options_fit(&options, count - optind)) {
+	if (!parse_options(count, arguments, &options)) {
 		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	fault = find_usage_fault(&options, count - optind);
+	if (fault) {
+		fprintf(stderr, "cancel-invite-milter: %s; see --help\n", fault);
 		return EX_USAGE;
 	}
 	if (options.help)

@@ -23,6 +23,7 @@ struct message {
 	char client[INET6_ADDRSTRLEN]; /* "" if the MTA does not know it */
 	char login[256];
 	char sender[TAG_ADDRESS_MAXIMUM + 1];
+	bool sender_fits;
 	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* the first of the envelope */
 	size_t recipients;
 	char queue_id[64];
@@ -94,8 +95,11 @@ void message_free(struct message *message)
 
 /* ---- gathering ---- */
 
-/* Copies an address as the MTA gives it: <user@host> from SMTP, user@host from sendmail(1). */
-static void copy_address(char *out, size_t size, const char *address)
+/*
+ * Copies an address as the MTA gives it: <user@host> from SMTP, user@host from sendmail(1). False
+ * if it does not fit: the beginning of an address is another address.
+ */
+static bool copy_address(char *out, size_t size, const char *address)
 {
 	size_t length = strlen(address);
 
@@ -103,10 +107,12 @@ static void copy_address(char *out, size_t size, const char *address)
 		address++;
 		length -= 2;
 	}
+	out[0] = '\0';
 	if (length >= size)
-		length = size - 1;
+		return false;
 	memcpy(out, address, length);
 	out[length] = '\0';
+	return true;
 }
 
 static void show_client(char *out, size_t size, const struct sockaddr *client)
@@ -133,7 +139,7 @@ void message_begin(struct message *message, struct config *config, const struct 
 	message->trusted = policy_is_trusted(config, client, login);
 	show_client(message->client, sizeof(message->client), client);
 	snprintf(message->login, sizeof(message->login), "%s", login);
-	copy_address(message->sender, sizeof(message->sender), sender);
+	message->sender_fits = copy_address(message->sender, sizeof(message->sender), sender);
 }
 
 void message_trust(struct message *message)
@@ -145,7 +151,8 @@ void message_add_recipient(struct message *message, const char *recipient)
 {
 	char address[sizeof(message->recipient)];
 
-	copy_address(address, sizeof(address), recipient);
+	/* One that does not fit stays empty, and is refused as no address. */
+	(void)!copy_address(address, sizeof(address), recipient);
 	if (message->recipients > 0 && strcasecmp(address, message->recipient) == 0)
 		return;
 	if (message->recipients++ == 0)
@@ -209,8 +216,13 @@ static bool check_envelope_and_tag(struct message *message)
 	problem_set(&why, "it is too long");
 	if (message->headers.tag_value.failed || !tag_parse(&message->tag, value, &why)) {
 		problem_quote(shown, sizeof(shown), value.at, value.length);
-		snprintf(text, sizeof(text), "%s; it says \"%s\"", why.text, shown);
+		snprintf(text, sizeof(text), shown[0] ? "%s; the value is \"%s\"" : "%s", why.text,
+			 shown);
 		reject(message, "554", "5.6.0", "bad_tag", text);
+		return false;
+	}
+	if (!message->sender_fits) {
+		reject(message, "550", "5.1.7", "bad_sender", "the sender's address is too long");
 		return false;
 	}
 	message->account = policy_account(message->config, message->login, message->sender);
@@ -222,8 +234,8 @@ static bool check_envelope_and_tag(struct message *message)
 	}
 	if (message->recipients > 1) {
 		snprintf(text, sizeof(text),
-			 "%zu recipients in one message; direct mode cancels for "
-			 "one, queued mode for any number: send one message to each recipient",
+			 "%zu recipients in one message, and this filter runs in direct mode, "
+			 "not in queued mode: send one message to each recipient",
 			 message->recipients);
 		reject(message, "554", "5.5.3", "too_many_recipients", text);
 		return false;
@@ -456,7 +468,8 @@ static bool take_place(struct message *message, long long deadline, cancel_progr
 {
 	long long now;
 
-	while (!message->has_place && (now = monotonic_now()) < deadline) {
+	while (!message->has_place && !places_are_closed(message->services->places) &&
+	       (now = monotonic_now()) < deadline) {
 		long long until = now + CANCEL_PROGRESS_INTERVAL;
 
 		message->has_place =
@@ -480,8 +493,11 @@ static void cancel(struct message *message, cancel_progress *progress, void *con
 	};
 
 	if (!take_place(message, request.deadline, progress, context)) {
-		tempfail(message, "4.3.2", "busy", LOG_LEVEL_WARNING,
-			 "too many messages wait for Cronofy; try again later");
+		bool stopping = places_are_closed(message->services->places);
+
+		tempfail(message, "4.3.2", stopping ? "stopping" : "busy", LOG_LEVEL_WARNING,
+			 stopping ? "the filter is being stopped; try again later"
+				  : "too many messages wait for Cronofy; try again later");
 		return;
 	}
 	cancel_invite(message->services->http, &request, &message->cancel);

@@ -90,18 +90,19 @@ static bool choose_place(struct mime_scanner *scanner, const struct entity *enti
 	const struct level *parent =
 		scanner->depth > 0 ? &scanner->levels[scanner->depth - 1] : NULL;
 
+	if (entity->kind == KIND_UNDELIVERED)
+		refuse(scanner, "it is a report or a fragment (multipart/report, message/partial), "
+				"which programs read");
 	if (parent && parent->kind == KIND_RELATED) {
 		/* Only an alternative that is the root takes the calendar; else it is wrapped. */
-		if (entity->kind != KIND_ALTERNATIVE ||
+		if (entity->kind != KIND_ALTERNATIVE || entity->headers_malformed ||
+		    entity->attachment ||
 		    (parent->start[0] && strcmp(parent->start, entity->content_id) != 0))
 			return false;
 		plan->shape = MIME_INTO;
 		scanner->wrap_open = false;
 		return true;
 	}
-	if (entity->kind == KIND_UNDELIVERED)
-		refuse(scanner, "it is a report or a fragment (multipart/report, message/partial), "
-				"which programs read");
 	if (entity->headers_malformed || entity->attachment) {
 		scanner->beside = true;
 		return false;

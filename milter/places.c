@@ -9,6 +9,7 @@ struct places {
 	pthread_mutex_t lock;
 	pthread_cond_t left;
 	size_t taken;
+	bool closed;
 };
 
 struct places *places_new(void)
@@ -34,7 +35,9 @@ void places_free(struct places *places)
 /* Waits until at most `most` places are taken. With the lock held. */
 static bool wait_for(struct places *places, size_t most, long long until)
 {
-	while (places->taken > most && monotonic_now() < until)
+	const bool closed = places->closed; /* what wakes those who wait for a place */
+
+	while (places->taken > most && places->closed == closed && monotonic_now() < until)
 		monotonic_wait(&places->left, &places->lock, until);
 	return places->taken <= most;
 }
@@ -44,11 +47,29 @@ bool places_take(struct places *places, size_t most, long long until)
 	bool free_one;
 
 	pthread_mutex_lock(&places->lock);
-	free_one = wait_for(places, most - 1, until);
+	free_one = wait_for(places, most - 1, until) && !places->closed;
 	if (free_one)
 		places->taken++;
 	pthread_mutex_unlock(&places->lock);
 	return free_one;
+}
+
+void places_close(struct places *places)
+{
+	pthread_mutex_lock(&places->lock);
+	places->closed = true;
+	pthread_cond_broadcast(&places->left);
+	pthread_mutex_unlock(&places->lock);
+}
+
+bool places_are_closed(struct places *places)
+{
+	bool closed;
+
+	pthread_mutex_lock(&places->lock);
+	closed = places->closed;
+	pthread_mutex_unlock(&places->lock);
+	return closed;
 }
 
 void places_leave(struct places *places)

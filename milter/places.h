@@ -19,6 +19,10 @@ void places_free(struct places *places);
 /* Takes a place among `most`; waits for it until the moment `until`. False if there was none. */
 bool places_take(struct places *places, size_t most, long long until);
 
+/* From now on there is no place for anybody, nor for those who wait. */
+void places_close(struct places *places);
+bool places_are_closed(struct places *places);
+
 /* Gives it back. */
 void places_leave(struct places *places);
 

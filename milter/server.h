@@ -7,12 +7,10 @@
 #include "socket.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 struct server {
 	struct message_services services;
 	struct socket_address socket; /* where libmilter listens */
-	atomic_bool stopping;         /* no tagged message is begun any more */
 	pthread_mutex_t lock;         /* guards `config`: which one is the current one */
 	struct config *config;        /* a reference */
 	char *socket_path; /* of the unix socket that we listen on; NULL if it is another */

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from lab import tools
 from lab.filter_process import FilterProcess, binary, connect, run
 from lab.milter_client import TAG, Delivery, MilterSession, mail
 from lab.process import Port, until
@@ -383,6 +384,7 @@ class TestReload:
 
 class TestHouse:
     def test_keeps_its_first_three_descriptors_occupied(self, make):
+        tools.need_root("a look at its descriptors")
         made = make(milter={"log": "syslog"},
                     launcher=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]).start()
         for number in range(3):
@@ -424,6 +426,7 @@ class TestHouse:
         assert_cancelled(deliver(running))
 
     def test_never_tells_the_key(self, make, cronofy):
+        tools.need_root("a look at its environment")
         running = make(cronofy={"attempts": 2}).start()
         for reply in (status(200), status(401), status(422), trouble("reset"), trouble("html")):
             cronofy.script("board-1", forever(reply))

@@ -62,4 +62,4 @@ def installed(name):
 
 def need_root(what):
     if os.geteuid() != 0:
-        raise Missing(f"{what} must be started by root")
+        raise Missing(f"{what} needs root")

@@ -51,6 +51,7 @@ static inline const char *folder_write(const struct folder *folder, const char *
 	FILE *stream;
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", folder->path, name);
+	unlink(path); /* it may have been made so that even we cannot write to it */
 	stream = fopen(path, "we");
 	assert_non_null(stream);
 	assert_int_equal(fwrite(data, 1, length, stream), length);

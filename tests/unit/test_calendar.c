@@ -244,7 +244,7 @@ static const struct {
 	{CANCEL "END:VCALENDAR\r\n", "outside"},
 	{START "METHOD:CANCEL\r\n" EVENT, "in the middle"},
 	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n", "in the middle"},
-	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n" END, "in the middle"},
+	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n" END, "does not match"},
 	{"BEGIN:VCALENDAR", "in the middle"},
 	{START "METHOD:CANCEL\r\n" EVENT "END:VCALENDARX\r\n", ""},
 	{START "METHOD:CANCEL\r\n" EVENT "END:VEVENT\r\n", ""},
