@@ -215,17 +215,15 @@ static bool is_address(const char *calendar_address, const char *address)
 static bool check_method(icalcomponent *root, bool has_method, struct problem *why)
 {
 	icalproperty *property = icalcomponent_get_first_property(root, ICAL_METHOD_PROPERTY);
-
-	const char *method;
-	char shown[64];
+	char *method, shown[64] = "empty";
 
 	if (!has_method)
 		return true;
-	method = property ? icalproperty_get_value_as_string(property) : NULL;
-	if (!method)
-		method = "empty";
 	if (!property || icalproperty_get_method(property) != ICAL_METHOD_CANCEL) {
-		problem_quote(shown, sizeof(shown), method, strlen(method));
+		method = property ? icalproperty_get_value_as_string_r(property) : NULL;
+		if (method)
+			problem_quote(shown, sizeof(shown), method, strlen(method));
+		icalmemory_free_buffer(method);
 		problem_set(why, "its METHOD is %s, not CANCEL", shown);
 		return false;
 	}

@@ -107,7 +107,6 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 	struct problem why;
 
 	result->answered = reply->arrived;
-	result->timed_out = reply->timed_out;
 	result->new_connections += reply->new_connections;
 	result->outcome = CANCEL_UNAVAILABLE;
 	if (!reply->arrived) {

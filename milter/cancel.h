@@ -38,7 +38,6 @@ struct cancel_result {
 	enum cancel_outcome outcome;
 	bool answered; /* Cronofy's last answer is known: `status`, `reply` are set */
 	enum cronofy_outcome reply;
-	bool timed_out;       /* not answered: the time was up */
 	long status;          /* HTTP's, of the last answer */
 	long http_version;    /* 11, 20 */
 	long new_connections; /* made for it, all tries */

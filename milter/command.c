@@ -306,6 +306,7 @@ static int try_message(struct message *message, struct config *config, struct ma
 		if (!mail_file_each_piece(file, give_body, message, &why))
 			return complain(EX_IOERR, why.text);
 		message_finish(message, NULL, NULL);
+		message_tell(message, true);
 	}
 	switch (verdict->action) {
 	case MESSAGE_ACCEPT:

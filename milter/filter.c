@@ -63,7 +63,6 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	unsigned long wanted = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_MAIL |
 			       SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_HDR_LEADSPC | SMFIP_SKIP;
 	struct session *session;
-	struct config *config;
 
 	(void)unused2;
 	(void)unused3;
@@ -86,10 +85,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	}
 	/* Over TCP a step without an answer makes two small packets of the MTA's wait for each
 	 * other, 40 ms a message (Nagle); the DATA step's answer prevents it. */
-	config = server_config(the_server);
-	if (config->socket_path)
+	if (the_server->socket_path)
 		wanted |= SMFIP_NODATA;
-	config_release(config);
 
 	wanted &= steps;
 	session->no_reply_connect = wanted & SMFIP_NR_CONN;
@@ -212,14 +209,18 @@ static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
 static sfsistat on_end_of_headers(SMFICTX *context)
 {
 	struct session *session = session_of(context);
+	sfsistat result;
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
 	switch (message_end_headers(session->message, macro(context, "i"))) {
 	case MESSAGE_NOTHING_TO_DO:
+		end_message(session);
 		return SMFIS_ACCEPT;
 	case MESSAGE_DECIDED:
-		return answer(context, message_verdict(session->message));
+		result = answer(context, message_verdict(session->message));
+		end_message(session);
+		return result;
 	default:
 		return SMFIS_CONTINUE;
 	}
@@ -304,13 +305,16 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	struct session *session = session_of(context);
 	const struct message_verdict *verdict;
 	sfsistat result = SMFIS_TEMPFAIL;
+	bool taken;
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
 	let_others_pass();
 	message_finish(session->message, still_there, context);
 	verdict = message_verdict(session->message);
-	if (verdict->action != MESSAGE_ACCEPT || carry_out(context, session))
+	taken = verdict->action != MESSAGE_ACCEPT || carry_out(context, session);
+	message_tell(session->message, taken);
+	if (taken)
 		result = answer(context, verdict);
 	end_message(session);
 	return result;

@@ -38,7 +38,8 @@ static void copy_span(char *out, size_t size, struct span text)
 static void add_content_field(struct headers *headers, struct span name, struct span value,
 			      bool space_cut)
 {
-	if (name.length > HEADERS_NAME_MAXIMUM) {
+	if (name.length > HEADERS_NAME_MAXIMUM ||
+	    ++headers->content_fields > HEADERS_CONTENT_FIELDS) {
 		headers->content.failed = true;
 		return;
 	}

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #define HEADERS_CONTENT_MAXIMUM ((size_t)64 * 1024) /* bytes, of all Content-* fields */
+#define HEADERS_CONTENT_FIELDS  100                 /* Content-* fields in one message */
 #define HEADERS_TAG_MAXIMUM     ((size_t)16 * 1024)
 #define HEADERS_NAME_MAXIMUM    79 /* bytes, of the name of a Content-* field */
 
@@ -22,6 +23,7 @@ struct headers {
 	size_t bytes;            /* of all headers */
 	size_t tags;             /* how many */
 	struct buffer tag_value; /* of the first one */
+	size_t content_fields;   /* how many */
 	struct buffer content;   /* a block of the Content-* fields that are E's own */
 	size_t mime_versions;
 	bool mime_version_is_1_0;           /* the first one's value */

@@ -177,6 +177,8 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 
 static void free_call(struct http_call *call)
 {
+	for (struct curl_slist *header = call->headers; header; header = header->next)
+		explicit_bzero(header->data, strlen(header->data)); /* one of them holds the key */
 	curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	buffer_free(&call->reply.body);

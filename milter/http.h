@@ -33,12 +33,12 @@ struct http_request {
 struct http_reply {
 	bool arrived; /* whole; else `failure` says what went wrong, and all else is unset */
 	struct problem failure;
-	bool timed_out;        /* not arrived: there was no answer in time */
-	bool misconfigured;    /* not arrived: the fault is in our own configuration */
+	bool timed_out;       /* not arrived: there was no answer in time */
+	bool misconfigured;   /* not arrived: the fault is in our own configuration */
 	bool connection_died; /* not arrived: a kept connection was dead; worth another try at once */
-	bool too_large;        /* not arrived: it was over a limit, here */
-	long status;           /* as HTTP's */
-	long version;          /* 10, 11, 20 */
+	bool too_large;       /* not arrived: it was over a limit, here */
+	long status;          /* as HTTP's */
+	long version;         /* 10, 11, 20 */
 	long long retry_after; /* ms; -1 if the server did not say */
 	struct buffer body;
 	long new_connections; /* made for this call */

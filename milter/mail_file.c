@@ -73,7 +73,7 @@ bool mail_file_open(struct mail_file *file, const char *path, struct problem *wh
 		.headers = buffer_with_maximum(MAIL_FILE_HEADERS_MAXIMUM),
 		.piece = buffer_with_maximum(MAIL_FILE_HEADERS_MAXIMUM),
 	};
-	file->stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	file->stream = fopen(path, "re");
 	if (!file->stream) {
 		problem_set(why, "%s: %s", path, strerror(errno));
 		return false;
@@ -94,7 +94,7 @@ bool mail_file_open(struct mail_file *file, const char *path, struct problem *wh
 
 void mail_file_close(struct mail_file *file)
 {
-	if (file->stream && file->stream != stdin)
+	if (file->stream)
 		fclose(file->stream);
 	buffer_free(&file->headers);
 	buffer_free(&file->piece);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -101,6 +102,17 @@ static bool open_socket(const struct config *config, struct problem *why)
 	return false;
 }
 
+/* Each message at work takes up to three descriptors. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 /* For good, and with every group of the old user gone. */
 static bool drop_privileges(const struct config *config)
 {
@@ -178,8 +190,8 @@ static void fill_signals(sigset_t *signals)
 	sigaddset(signals, SIGUSR2);
 }
 
-/* Waits for the order to stop, or for libmilter to do so by itself; reloads meanwhile. */
-static void wait_for_stop(struct server *server, const sigset_t *signals)
+/* Reloads until it is to stop. False if nobody ordered it: libmilter ended by itself. */
+static bool wait_for_stop(struct server *server, const sigset_t *signals)
 {
 	int number = 0;
 
@@ -187,6 +199,7 @@ static void wait_for_stop(struct server *server, const sigset_t *signals)
 		if (sigwait(signals, &number) == 0 && number == SIGUSR1)
 			reload(server);
 	} while (number == SIGUSR1);
+	return number != SIGUSR2;
 }
 
 /* Nobody new comes in; what is at work may end. A second signal ends it at once. */
@@ -220,6 +233,7 @@ static int serve(struct server *server)
 	const pthread_t self = pthread_self();
 	pthread_t thread;
 	sigset_t signals;
+	bool ordered;
 	int result;
 
 	fill_signals(&signals);
@@ -228,12 +242,12 @@ static int serve(struct server *server)
 		log_write(LOG_LEVEL_ERROR, "no thread for libmilter: %s", strerror(result));
 		return EX_OSERR;
 	}
-	wait_for_stop(server, &signals);
+	ordered = wait_for_stop(server, &signals);
 	log_write(LOG_LEVEL_INFO, "stopping");
 	drain(server);
 	log_write(LOG_LEVEL_INFO, "stopped");
 	/* libmilter's threads do not wait for each other: the process ends with all of them. */
-	_exit(EX_OK);
+	_exit(ordered ? EX_OK : EX_SOFTWARE);
 }
 
 static int run(struct config *config)
@@ -244,7 +258,8 @@ static int run(struct config *config)
 
 	/* Until we listen, what goes wrong is told on standard error, where the starter looks. */
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
-	signal(SIGPIPE, SIG_IGN);  /* a reader of the log who leaves is no reason to stop */
+	raise_descriptor_limit();
+	signal(SIGPIPE, SIG_IGN); /* a reader of the log who leaves is no reason to stop */
 	server.config = config;
 	server.socket = socket_find(config);
 	if (config->socket_path && !(server.socket_path = strdup(config->socket_path)))
@@ -259,6 +274,7 @@ static int run(struct config *config)
 	}
 	if (!drop_privileges(config))
 		return EX_NOPERM;
+	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
 	fill_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	server.services.places = places_new();

@@ -40,6 +40,7 @@ struct message {
 	bool strip_only; /* the tags go, and that is all */
 	bool decided;
 	struct message_verdict verdict;
+	bool told;          /* the log has its line */
 	const char *result; /* a word for the log */
 	enum log_level level;
 	struct cancel_result cancel;
@@ -537,8 +538,19 @@ void message_finish(struct message *message, cancel_progress *progress, void *co
 	}
 	if (message->edits.failed)
 		fail_here(message, "no memory for the headers");
-	write_log(message);
+	if (message->config->dry_run)
+		write_log(message);
 	disarm_if_dry(message);
+}
+
+void message_tell(struct message *message, bool taken)
+{
+	if (!taken) {
+		message->result = "not_taken";
+		message->level = LOG_LEVEL_ERROR;
+	}
+	if (!message->told)
+		write_log(message);
 }
 
 /* ---- telling ---- */
@@ -598,6 +610,7 @@ static void write_log(struct message *message)
 		log_field(&line, "reason", message->verdict.text);
 	log_write(message->level, "%s", line.data ? line.data : "no memory for a log line");
 	buffer_free(&line);
+	message->told = true;
 }
 
 const struct message_verdict *message_verdict(const struct message *message)

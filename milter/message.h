@@ -86,9 +86,16 @@ enum message_next message_add_body(struct message *message, const char *data, si
 
 /*
  * The message is complete: does the work, blocks as long as it takes. `progress` is called about
- * every 5 seconds meanwhile; NULL if nobody wants to know. One line in the log tells the result.
+ * every 5 seconds meanwhile; NULL if nobody wants to know.
  */
 void message_finish(struct message *message, cancel_progress *progress, void *context);
+
+/*
+ * Writes the one line about this message into the log, after message_finish() and after what it
+ * asked for was done, or (`taken` is false) could not be done. Messages that were decided before
+ * have told already.
+ */
+void message_tell(struct message *message, bool taken);
 
 /* After MESSAGE_DECIDED or message_finish(). */
 const struct message_verdict *message_verdict(const struct message *message);

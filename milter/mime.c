@@ -392,6 +392,7 @@ struct mime_scanner *mime_scanner_new(struct span fields, const unsigned char *r
 	scanner->plan.alternative_close = MIME_NOWHERE;
 	for (size_t i = 0; i < MIME_STEMS; i++)
 		write_stem(scanner->stems[i], random + i * MIME_STEM_DIGITS / 2);
+	scanner->plan.eight_bit = fields.length > 0 && !utf8_is_ascii(fields.at, fields.length);
 	begin_line(scanner);
 	entity_read(&top, fields);
 	if (top.headers_malformed)

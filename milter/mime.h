@@ -48,7 +48,7 @@ struct mime_plan {
 	char mixed_boundary[MIME_BOUNDARY_MAXIMUM + 1];       /* keeps_mixed */
 	char alternative_boundary[MIME_BOUNDARY_MAXIMUM + 1]; /* MIME_INTO */
 	size_t body_length;
-	bool eight_bit;                  /* an octet >= 0x80 in the body */
+	bool eight_bit;                  /* an octet >= 0x80 in the body or in E's own fields */
 	bool utf8;                       /* the body is valid UTF-8 */
 	char stem[MIME_STEM_DIGITS + 1]; /* what our boundaries are made of */
 };

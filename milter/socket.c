@@ -1,6 +1,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,25 +56,42 @@ bool socket_clear_path(const struct config *config, struct problem *why)
 	return true;
 }
 
-bool socket_open_up(const struct config *config, struct problem *why)
+/* Of the socket itself, by a descriptor: nobody can put another file in its place meanwhile. */
+static bool change_owner_and_mode(const struct config *config, int file, struct problem *why)
 {
-	if (!config->socket_path)
-		return true;
-	if (config->socket_group[0] &&
-	    lchown(config->socket_path, (uid_t)-1, config->socket_gid) < 0) {
-		problem_set(why, "socket_group %s: %s", config->socket_group, strerror(errno));
-		return false;
-	}
-	if (config->user[0] && lchown(config->socket_path, config->uid, (gid_t)-1) < 0) {
-		problem_set(why, "socket %s, for user %s: %s", config->socket_path, config->user,
+	const gid_t group = config->socket_group[0] ? config->socket_gid : (gid_t)-1;
+	const uid_t user = config->user[0] ? config->uid : (uid_t)-1;
+	char path[64];
+
+	if (fchownat(file, "", user, group, AT_EMPTY_PATH) < 0) {
+		problem_set(why, "socket_group or user of %s: %s", config->socket_path,
 			    strerror(errno));
 		return false;
 	}
-	if (chmod(config->socket_path, (mode_t)config->socket_mode) < 0) {
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	if (chmod(path, (mode_t)config->socket_mode) < 0) {
 		problem_set(why, "socket_mode of %s: %s", config->socket_path, strerror(errno));
 		return false;
 	}
 	return true;
+}
+
+bool socket_open_up(const struct config *config, struct problem *why)
+{
+	struct stat status;
+	bool good = false;
+	int file;
+
+	if (!config->socket_path)
+		return true;
+	file = open(config->socket_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (file < 0 || fstat(file, &status) < 0 || !S_ISSOCK(status.st_mode))
+		problem_set(why, "socket %s is not what was made there", config->socket_path);
+	else
+		good = change_owner_and_mode(config, file, why);
+	if (file >= 0)
+		close(file);
+	return good;
 }
 
 struct socket_address socket_find(const struct config *config)

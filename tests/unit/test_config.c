@@ -62,7 +62,7 @@ static void every_key_has_the_documented_default(void **state)
 	assert_string_equal(config->header, "X-Cancel-Invite");
 	assert_string_equal(config->temp_dir, "/var/tmp");
 	assert_int_equal(config->body_memory, 256 * 1024);
-	assert_int_equal(config->max_message_size, 50 * 1024 * 1024);
+	assert_int_equal(config->max_message_size, 9 * 1024 * 1024);
 	assert_int_equal(config->max_active, 200);
 	assert_int_equal(config->drain_timeout, 60000);
 	assert_int_equal(config->log, LOG_TO_SYSLOG);
