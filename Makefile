@@ -99,7 +99,7 @@ asan: check-deps
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' all run-check
 
 tsan: check-deps
-	@$(MAKE) --no-print-directory BUILD=build/tsan CFLAGS='-O1 -g' \
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan CFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=thread' all run-check
 
 # Ratios against a baseline in the same run; no tests.

@@ -172,17 +172,7 @@ int command_rewrite(const char *message_path, const char *calendar_path)
 
 /* ---- --cancel ---- */
 
-static const struct account *find_account(const struct config *config, const char *name)
-{
-	if (!name)
-		return config->account_count == 1 ? &config->accounts[0] : NULL;
-	for (size_t i = 0; i < config->account_count; i++)
-		if (strcmp(config->accounts[i].name, name) == 0)
-			return &config->accounts[i];
-	return NULL;
-}
-
-static int complain_about_account(const struct config *config, const char *name)
+static void complain_about_account(const struct config *config, const char *name)
 {
 	if (name)
 		fprintf(stderr,
@@ -192,7 +182,18 @@ static int complain_about_account(const struct config *config, const char *name)
 	for (size_t i = 0; i < config->account_count; i++)
 		fprintf(stderr, " %s", config->accounts[i].name);
 	fputs("\n", stderr);
-	return EX_USAGE;
+}
+
+/* NULL, and a complaint, if there is none of that name, or none is named and there are several. */
+static const struct account *find_account(const struct config *config, const char *name)
+{
+	if (!name && config->account_count == 1)
+		return &config->accounts[0];
+	for (size_t i = 0; i < config->account_count && name; i++)
+		if (strcmp(config->accounts[i].name, name) == 0)
+			return &config->accounts[i];
+	complain_about_account(config, name);
+	return NULL;
 }
 
 static int print_calendar(const struct cancel_result *result, const char *recipient)
@@ -226,7 +227,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	int exit_code;
 
 	if (!account)
-		return complain_about_account(config, account_name);
+		return EX_USAGE;
 	if (!tag_is_id((struct span){invite_id, strlen(invite_id)}) ||
 	    !tag_is_address((struct span){recipient, strlen(recipient)}))
 		return complain(EX_USAGE,

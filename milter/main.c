@@ -242,6 +242,7 @@ static int serve(struct server *server)
 		log_write(LOG_LEVEL_ERROR, "no thread for libmilter: %s", strerror(result));
 		return EX_OSERR;
 	}
+	pthread_detach(thread);
 	ordered = wait_for_stop(server, &signals);
 	log_write(LOG_LEVEL_INFO, "stopping");
 	drain(server);
