@@ -68,8 +68,8 @@ struct nesting {
 	struct span names[NESTING_MAXIMUM];
 	size_t depth;
 	size_t calendars; /* VCALENDARs that were begun at the top */
-	bool framed;      /* the line before was a BEGIN or END */
-	bool has_method;  /* the calendar has a METHOD, if only an empty one, which libical drops */
+	bool complete;   /* the line before was a BEGIN, an END or empty: nothing goes on with it */
+	bool has_method; /* the calendar has a METHOD, if only an empty one, which libical drops */
 };
 
 /* Follows one line; false, and why, if the components are not properly nested. */
@@ -79,11 +79,16 @@ static bool follow_line(struct nesting *nesting, struct span line, struct proble
 	const bool ends = line.length >= 4 && strncasecmp(line.at, "END:", 4) == 0;
 	struct span name = {line.at + (begins ? 6 : 4), line.length - (begins ? 6 : 4)};
 
-	if (nesting->framed && line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t')) {
-		problem_set(why, "a BEGIN or END in it is folded");
+	/* libical takes END;X=Y: for an END, other programs do not. */
+	if (!begins && !ends && (begins_property(line, "BEGIN") || begins_property(line, "END"))) {
+		problem_set(why, "a BEGIN or END in it has parameters");
 		return false;
 	}
-	nesting->framed = begins || ends;
+	if (nesting->complete && line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t')) {
+		problem_set(why, "a BEGIN, an END or an empty line in it is folded");
+		return false;
+	}
+	nesting->complete = begins || ends || line.length == 0;
 	nesting->has_method |= nesting->depth == 1 && begins_property(line, "METHOD");
 	if (begins && nesting->depth < NESTING_MAXIMUM) {
 		nesting->calendars += nesting->depth == 0;

@@ -364,6 +364,19 @@ def test_does_not_wait_when_retry_after_goes_beyond_the_deadline(cronofy, workdi
     assert result.seconds < MARGIN
 
 
+def test_begins_no_try_whose_answer_it_could_not_wait_for(cronofy, workdir):
+    cronofy.script(ID, status(429, retry_after=1), delayed(0.3))
+    result = cancel(workdir, cronofy, timeout="5s", deadline="1010ms")
+    assert_failed(result, TEMPORARY, "429")
+    assert len(cronofy.requests()) == 1
+
+
+def test_does_not_ask_again_after_the_longest_retry_after(cronofy, workdir):
+    cronofy.script(ID, forever(status(429, retry_after="9223372036854775807")))
+    assert_failed(cancel(workdir, cronofy, deadline="5s"), TEMPORARY, "429")
+    assert len(cronofy.requests()) == 1
+
+
 @pytest.mark.parametrize("value", ["-5", "99999999999999999999", "soon", "1.5", "\x7f"])
 def test_survives_an_odd_retry_after(cronofy, workdir, value):
     cronofy.script(ID, forever(status(429, retry_after=value)))
@@ -445,6 +458,13 @@ def test_uses_the_proxy_that_is_configured(cronofy, workdir):
     assert head.startswith(f"CONNECT {cronofy.https.removeprefix('https://')} ")
     assert "authorization" not in head.lower()
     assert not cronofy.violations()
+
+
+def test_goes_past_no_proxy_because_of_the_environment(cronofy, workdir):
+    with Proxy() as proxy:
+        env = {**os.environ, "no_proxy": "*", "NO_PROXY": "*"}
+        assert_cancelled(cancel(workdir, cronofy, proxy=proxy.url, env=env))
+        assert len(proxy.requests) == 1
 
 
 def test_a_proxy_that_refuses_is_temporary(cronofy, workdir):

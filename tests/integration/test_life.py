@@ -216,6 +216,29 @@ class TestUser:
         assert "temp_dir" in made.log() or "closed" in made.log()
 
 
+class TestKeptConnection:
+    def test_that_breaks_hides_no_try(self, make, cronofy):
+        running = make().start()
+        with MilterSession(running.socket) as mta:
+            assert_cancelled(mta.deliver(TAGGED))
+            cronofy.script("board-1", trouble("reset"), status(404))
+            result = mta.deliver(TAGGED)
+        assert result.action == "reject" and "earlier try" in result.reply, result
+        running.wait_for_log("attempts=2")
+
+
+class TestMtaThatIsGone:
+    def test_is_told_in_the_log_as_not_having_the_result(self, make, cronofy):
+        cronofy.script("board-1", trouble("held"))
+        running = make().start()
+        with MilterSession(running.socket) as mta:
+            mta.begin(mail(TAG, body="x" * 5_000_000), "eom")
+            cronofy.wait_for_requests()
+        cronofy.release()
+        running.wait_for_log("result=not_taken")
+        assert "result=cancelled" not in running.log()
+
+
 class TestEnd:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_waits_for_messages_in_flight(self, waiting, cronofy, number):
@@ -240,6 +263,18 @@ class TestEnd:
             time.sleep(1.5)
             assert mta.end_of_message(message)[0] == ("accept", "")
         assert running.wait() == 0
+
+    def test_begins_no_cancel_once_it_is_being_stopped(self, make, cronofy):
+        running = make().start()
+        with MilterSession(running.socket) as mta:
+            message = mta.begin(TAGGED, "body")
+            running.terminate()
+            running.wait_for_log("stopping")
+            with contextlib.suppress(OSError):
+                mta.announce("eom", macros={})
+                assert mta.end_of_message(message)[0][0] == "tempfail"
+        assert running.wait() == 0
+        assert not cronofy.requests()
 
     def test_waits_no_longer_than_configured(self, waiting):
         running, message = waiting(milter={"drain_timeout": "1s"})

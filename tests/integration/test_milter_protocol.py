@@ -230,6 +230,10 @@ class TestTag:
         assert_refused(result, "recipient")
         assert not cronofy.requests()
 
+    def test_of_a_message_with_thousands_of_content_headers_is_refused(self, deliver, cronofy):
+        assert_refused(deliver(mail(TAG, *(f"Content-X{n}: 1" for n in range(3000)))))
+        assert not cronofy.requests()
+
     def test_names_another_recipient(self, deliver, cronofy):
         assert_cancelled(deliver(mail("X-Cancel-Invite: board-1; recipient=boss@example.org")))
         assert cronofy.cancels() == [("board-1", "boss@example.org")]
@@ -238,6 +242,27 @@ class TestTag:
     def test_takes_envelope_addresses_with_and_without_brackets(self, deliver, cronofy, recipient):
         assert_cancelled(deliver(TAGGED, recipients=[recipient]))
         assert cronofy.cancels() == [("board-1", "guest@example.org")]
+
+
+class TestAddressThatIsTooLong:
+    """No part of it may be taken for an address of its own."""
+
+    @staticmethod
+    def beginning_with(domain, end):
+        return "x" * (320 - len(domain)) + domain + end
+
+    def test_is_no_sender_of_an_account(self, start, cronofy):
+        running = start(accounts={"acme": {"senders": "@acme.example"},
+                                  "others": {"senders": "*"}})
+        with MilterSession(running.socket) as mta:
+            assert_refused(mta.deliver(
+                TAGGED, self.beginning_with("@acme.example", ".evil.test")), "5.1.7")
+        assert not cronofy.requests()
+
+    def test_is_no_recipient_of_an_invite(self, deliver, cronofy):
+        recipient = self.beginning_with("@example.org", ".other.test")
+        assert_refused(deliver(TAGGED, recipients=[recipient]), "5.1.3")
+        assert not cronofy.requests()
 
 
 class TestUntrustedClient:

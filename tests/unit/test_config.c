@@ -157,6 +157,19 @@ static void accounts_take_from_cronofy_what_they_do_not_say(void **state)
 	config_release(config);
 }
 
+static void an_account_does_not_send_its_key_to_the_host_of_another(void **state)
+{
+	struct config *config = load_good(state,
+		KEY "url = https://a.example\n[account x]\nsenders = *\ndata_center = de\n");
+
+	assert_string_equal(config->accounts[0].endpoint, "https://api-de.cronofy.com/v1/smart_invites");
+	config_release(config);
+	config = load_good(state,
+		KEY "data_center = de\n[account x]\nsenders = *\nurl = https://a.example\n");
+	assert_string_equal(config->accounts[0].endpoint, "https://a.example/v1/smart_invites");
+	config_release(config);
+}
+
 static void every_data_center_has_its_host(void **state)
 {
 	static const char *const hosts[][2] = {
@@ -290,6 +303,8 @@ static const struct {
 	{"[trust]\nuntrusted = drop\n" KEY, 2, "strip, reject, keep"},
 	{KEY "data_center = eu\n", 3, "us, au, ca, de, sg, uk"},
 	/* what must be there, and what must make sense */
+	{KEY "url = https://a.example\ndata_center = de\n", 3, "data_center too"},
+	{KEY "url = http://127.0.0.1:1\nproxy = http://proxy.example:3128\n", 3, "through a proxy"},
 	{"[milter]\nsocket = /run/x\n" KEY, 2, "unix:/path"},
 	{"[milter]\nsocket = unix:\n" KEY, 2, "unix:/path"},
 	{"[milter]\nsocket = inet:0@localhost\n" KEY, 2, "inet:port@host"},
@@ -517,6 +532,7 @@ int main(void)
 		cmocka_unit_test(without_accounts_one_serves_every_sender),
 		cmocka_unit_test(reads_every_key),
 		cmocka_unit_test(accounts_take_from_cronofy_what_they_do_not_say),
+		cmocka_unit_test(an_account_does_not_send_its_key_to_the_host_of_another),
 		cmocka_unit_test(every_data_center_has_its_host),
 		cmocka_unit_test(the_key_goes_unencrypted_to_nobody_but_ourselves),
 		cmocka_unit_test(a_fault_is_told_with_its_line_and_what_would_be_right),

@@ -501,6 +501,16 @@ static void knows_what_kind_of_bytes_a_body_has(void **state)
 	}
 }
 
+/* They move into the body. */
+static void content_headers_count_among_its_bytes(void **state)
+{
+	const struct outcome outcome =
+		scan(span_of_text("Content-Description: caf\xc3\xa9\r\n"), span_of_text("text\r\n"));
+
+	(void)state;
+	assert_true(outcome.plan.eight_bit);
+}
+
 /* ---- refusals ---- */
 
 static const struct {
@@ -599,6 +609,7 @@ int main(void)
 		cmocka_unit_test(a_stem_counts_only_where_it_could_be_a_delimiter),
 		cmocka_unit_test(a_stem_is_looked_for_where_structure_no_longer_is),
 		cmocka_unit_test(knows_what_kind_of_bytes_a_body_has),
+		cmocka_unit_test(content_headers_count_among_its_bytes),
 		cmocka_unit_test(refuses_what_must_not_be_touched),
 		cmocka_unit_test(the_first_reason_is_the_one_that_is_told),
 		cmocka_unit_test(time_is_linear_in_the_message),
