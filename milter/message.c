@@ -20,7 +20,7 @@ struct message {
 
 	/* Gathered. */
 	bool trusted;
-	char client[INET6_ADDRSTRLEN]; /* "" if the MTA does not know it */
+	struct sockaddr_storage client; /* AF_UNSPEC if the MTA does not know it */
 	char login[256];
 	char sender[TAG_ADDRESS_MAXIMUM + 1];
 	bool sender_fits;
@@ -66,13 +66,13 @@ struct message *message_new(const struct message_services *services)
 
 void message_forget(struct message *message)
 {
-	struct message kept = {
-		.services = message->services,
-		.headers = message->headers,
-	};
+	const struct message_services *services = message->services;
+	struct headers headers = message->headers;
 
+	if (!message->config)
+		return; /* there is nothing since the last time: most mail passes here twice */
 	if (message->has_place)
-		places_leave(message->services->places);
+		places_leave(services->places);
 	mime_scanner_free(message->scanner);
 	spool_free(&message->body);
 	buffer_free(&message->cancel.calendar);
@@ -80,8 +80,10 @@ void message_forget(struct message *message)
 	rewrite_free(&message->rewrite);
 	header_edits_free(&message->edits);
 	config_release(message->config);
-	*message = kept;
-	headers_clear(&message->headers);
+	memset(message, 0, sizeof(*message));
+	headers_clear(&headers);
+	message->services = services;
+	message->headers = headers;
 	message->body = spool_new(0, "");
 }
 
@@ -116,20 +118,6 @@ static bool copy_address(char *out, size_t size, const char *address)
 	return true;
 }
 
-static void show_client(char *out, size_t size, const struct sockaddr *client)
-{
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-
-	if (client && client->sa_family == AF_INET) {
-		memcpy(&v4, client, sizeof(v4));
-		inet_ntop(AF_INET, &v4.sin_addr, out, (socklen_t)size);
-	} else if (client && client->sa_family == AF_INET6) {
-		memcpy(&v6, client, sizeof(v6));
-		inet_ntop(AF_INET6, &v6.sin6_addr, out, (socklen_t)size);
-	}
-}
-
 void message_begin(struct message *message, struct config *config, const struct sockaddr *client,
 		   const char *login, const char *sender)
 {
@@ -138,7 +126,10 @@ void message_begin(struct message *message, struct config *config, const struct 
 	message->begun = monotonic_now();
 	message->body = spool_new((size_t)config->body_memory, config->temp_dir);
 	message->trusted = policy_is_trusted(config, client, login);
-	show_client(message->client, sizeof(message->client), client);
+	if (client && client->sa_family == AF_INET)
+		memcpy(&message->client, client, sizeof(struct sockaddr_in));
+	else if (client && client->sa_family == AF_INET6)
+		memcpy(&message->client, client, sizeof(struct sockaddr_in6));
 	snprintf(message->login, sizeof(message->login), "%s", login);
 	message->sender_fits = copy_address(message->sender, sizeof(message->sender), sender);
 }
@@ -580,10 +571,27 @@ static void log_cancel(struct message *message, struct buffer *line)
 		log_field(line, "signature", "broken; run this filter before the DKIM signer");
 }
 
+/* The client's address as text; "unknown" if the MTA does not know it. */
+static const char *show_client(const struct message *message, char *out, size_t size)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &message->client, sizeof(v4));
+	memcpy(&v6, &message->client, sizeof(v6));
+	snprintf(out, size, "unknown");
+	if (message->client.ss_family == AF_INET)
+		inet_ntop(AF_INET, &v4.sin_addr, out, (socklen_t)size);
+	else if (message->client.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &v6.sin6_addr, out, (socklen_t)size);
+	return out;
+}
+
 /* The one line about this message. */
 static void write_log(struct message *message)
 {
 	struct buffer line = buffer_with_maximum(8192);
+	char client[INET6_ADDRSTRLEN];
 
 	log_field(&line, "queue_id", message->queue_id[0] ? message->queue_id : "-");
 	log_field(&line, "result", message->result);
@@ -592,7 +600,7 @@ static void write_log(struct message *message)
 		  message->invite_recipient ? message->invite_recipient : message->recipient);
 	log_field(&line, "sender", message->sender);
 	log_field(&line, "account", message->account ? message->account->name : "-");
-	log_field(&line, "client", message->client[0] ? message->client : "unknown");
+	log_field(&line, "client", show_client(message, client, sizeof(client)));
 	if (message->login[0])
 		log_field(&line, "login", message->login);
 	log_field(&line, "message_id",
