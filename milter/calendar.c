@@ -92,7 +92,7 @@ static bool follow_line(struct nesting *nesting, struct span line, struct proble
 	nesting->has_method |= nesting->depth == 1 && begins_property(line, "METHOD");
 	if (begins && nesting->depth < NESTING_MAXIMUM) {
 		nesting->calendars += nesting->depth == 0;
-		nesting->names[nesting->depth++] = span_trim(name);
+		nesting->names[nesting->depth++] = name;
 		return true;
 	}
 	if (begins || (nesting->depth == 0 && line.length > 0)) {
@@ -103,7 +103,6 @@ static bool follow_line(struct nesting *nesting, struct span line, struct proble
 	if (ends) {
 		struct span begun = nesting->names[--nesting->depth];
 
-		name = span_trim(name);
 		if (name.length != begun.length ||
 		    strncasecmp(name.at, begun.at, name.length) != 0) {
 			problem_set(why, "an END in it does not match its BEGIN");

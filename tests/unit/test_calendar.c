@@ -247,6 +247,7 @@ static const struct {
 	{START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u\r\n" END, "does not match"},
 	{"BEGIN:VCALENDAR", "in the middle"},
 	{START "METHOD:CANCEL\r\n" EVENT "END;X=Y:VCALENDAR\r\n" END, "parameters"},
+	{START "METHOD:CANCEL\r\n" EVENT "END: VCALENDAR\r\n", "does not match"},
 	{START "METHOD:CANCEL\r\n" EVENT "END:VCALENDARX\r\n", ""},
 	{START "METHOD:CANCEL\r\n" EVENT "END:VEVENT\r\n", ""},
 	{"BEGIN:VCALENDAR\r\n X\r\nVERSION:2.0\r\n" EVENT END, ""},
