@@ -1,0 +1,92 @@
+#include "message_state.h"
+
+#include "monotonic.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static void log_number(struct buffer *line, const char *name, long long value)
+{
+	buffer_printf(line, " %s=%lld", name, value);
+}
+
+static void log_cancel(struct message *message, struct buffer *line)
+{
+	const struct cancel_result *cancel = &message->cancel;
+
+	log_number(line, "attempts", cancel->attempts);
+	if (cancel->status > 0) {
+		log_number(line, "status", cancel->status);
+		log_field(line, "http", cancel->http_version == 20 ? "2" : "1.1");
+	}
+	log_number(line, "connects", cancel->new_connections);
+	if (message->calendar.uid[0])
+		log_field(line, "uid", message->calendar.uid);
+	if (message->calendar.sequence[0])
+		log_field(line, "sequence", message->calendar.sequence);
+	if (message->calendar.warning.text[0])
+		log_field(line, "warning", message->calendar.warning.text);
+	if (message->headers.signed_already && message->has_new_body)
+		log_field(line, "signature", "broken; run this filter before the DKIM signer");
+}
+
+/* The client's address as text; "unknown" if the MTA does not know it. */
+static const char *show_client(const struct message *message, char *out, size_t size)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, &message->client, sizeof(v4));
+	memcpy(&v6, &message->client, sizeof(v6));
+	snprintf(out, size, "unknown");
+	if (message->client.ss_family == AF_INET)
+		inet_ntop(AF_INET, &v4.sin_addr, out, (socklen_t)size);
+	else if (message->client.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &v6.sin6_addr, out, (socklen_t)size);
+	return out;
+}
+
+/* The one line about this message. */
+void message_write_log(struct message *message)
+{
+	struct buffer line = buffer_with_maximum(8192);
+	char client[INET6_ADDRSTRLEN];
+
+	log_field(&line, "queue_id", message->queue_id[0] ? message->queue_id : "-");
+	log_field(&line, "result", message->result);
+	log_field(&line, "invite", message->tag.id[0] ? message->tag.id : "-");
+	log_field(&line, "recipient",
+		  message->invite_recipient ? message->invite_recipient : message->recipient);
+	log_field(&line, "sender", message->sender);
+	log_field(&line, "account", message->account ? message->account->name : "-");
+	log_field(&line, "client", show_client(message, client, sizeof(client)));
+	if (message->login[0])
+		log_field(&line, "login", message->login);
+	log_field(&line, "message_id",
+		  message->headers.message_id[0] ? message->headers.message_id : "-");
+	if (message->cancel.attempts > 0)
+		log_cancel(message, &line);
+	if (message->config->dry_run)
+		log_field(&line, "dry_run", "yes");
+	log_number(&line, "ms", monotonic_now() - message->begun);
+	if (message->verdict.action == MESSAGE_REJECT ||
+	    message->verdict.action == MESSAGE_TEMPFAIL)
+		buffer_printf(&line, " reply=%s_%s", message->verdict.code,
+			      message->verdict.enhanced);
+	if (message->verdict.text[0])
+		log_field(&line, "reason", message->verdict.text);
+	log_write(message->level, "%s", line.data ? line.data : "no memory for a log line");
+	buffer_free(&line);
+	message->told = true;
+}
+
+void message_tell(struct message *message, bool taken)
+{
+	if (!taken) {
+		message->result = "not_taken";
+		message->level = LOG_LEVEL_ERROR;
+	}
+	if (!message->told)
+		message_write_log(message);
+}
