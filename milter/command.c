@@ -289,13 +289,15 @@ static int try_message(struct message *message, struct config *config, struct ma
 		       const char *path, const char *sender, char *const *recipients, int count)
 {
 	const struct message_verdict *verdict = message_verdict(message);
+	const struct message_origin origin = {
+		.daemon = "", .host = "", .login = "", .sender = sender};
 	enum message_next next;
 	struct problem why;
 
-	message_begin(message, config, NULL, "", sender);
+	message_begin(message, config, &origin);
 	message_trust(message);
 	for (int i = 0; i < count; i++)
-		message_add_recipient(message, recipients[i]);
+		message_add_recipient(message, recipients[i], NULL);
 	mail_file_each_header(file, give_header, message);
 	next = message_end_headers(message, "try");
 	if (next == MESSAGE_NOTHING_TO_DO) {

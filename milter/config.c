@@ -3,6 +3,7 @@
 #include "config_file.h"
 #include "headers.h"
 #include "key_file.h"
+#include "stamp_key.h"
 
 #include <grp.h>
 #include <limits.h>
@@ -12,8 +13,10 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define CANCEL_PATH "/v1/smart_invites"
+#define CANCEL_PATH       "/v1/smart_invites"
+#define STAMP_KEY_MINIMUM 32 /* characters */
 
 /* In the order of config_file's data centers. */
 static const char *const hosts[] = {"api", "api-au", "api-ca", "api-de", "api-sg", "api-uk"};
@@ -99,6 +102,36 @@ static void check_header(struct config_file *file)
 			name, HEADERS_NAME_MAXIMUM);
 }
 
+/* A key that is not there yet is made at the start. */
+static void check_stamp_key(struct config_file *file)
+{
+	struct config *config = file->config;
+	struct problem why;
+
+	if (config->mode != MODE_QUEUED || access(config->stamp_key_file, F_OK) != 0)
+		return;
+	config->stamp_key = key_file_read(config->stamp_key_file, &why);
+	if (!config->stamp_key)
+		config_file_fault(file, config_file_milter_line(file, "stamp_key_file"),
+				  "stamp_key_file: %s", why.text);
+	else if (strlen(config->stamp_key) < STAMP_KEY_MINIMUM)
+		config_file_fault(
+			file, config_file_milter_line(file, "stamp_key_file"),
+			"stamp_key_file: %s is shorter than %d characters; remove it, and "
+			"a good one is made",
+			config->stamp_key_file, STAMP_KEY_MINIMUM);
+}
+
+static void check_queued_mode(struct config_file *file)
+{
+	if (file->config->mode != MODE_QUEUED)
+		return;
+	if (!file->config->queue_daemon[0])
+		config_file_fault(file, config_file_milter_line(file, "queue_daemon"),
+				  "queue_daemon: the second listener needs a name");
+	check_stamp_key(file);
+}
+
 static void check_milter(struct config_file *file)
 {
 	const struct config *config = file->config;
@@ -107,6 +140,7 @@ static void check_milter(struct config_file *file)
 	check_socket(file);
 	check_users(file);
 	check_header(file);
+	check_queued_mode(file);
 	if (stat(config->temp_dir, &status) < 0 || !S_ISDIR(status.st_mode))
 		config_file_fault(file, config_file_milter_line(file, "temp_dir"),
 				  "temp_dir: %s is no directory", config->temp_dir);
@@ -344,6 +378,17 @@ struct config *config_load(const char *path, struct buffer *faults)
 	return NULL;
 }
 
+bool config_make_stamp_key(struct config *config, struct problem *why)
+{
+	if (config->mode != MODE_QUEUED || config->stamp_key)
+		return true;
+	if (!stamp_key_make(config->stamp_key_file, config->user[0] ? config->uid : (uid_t)-1,
+			    config->user[0] ? config->gid : (gid_t)-1, why))
+		return false;
+	config->stamp_key = key_file_read(config->stamp_key_file, why);
+	return config->stamp_key != NULL;
+}
+
 struct config *config_hold(struct config *config)
 {
 	atomic_fetch_add(&config->references, 1);
@@ -363,6 +408,9 @@ void config_release(struct config *config)
 	free(config->socket_group);
 	free(config->user);
 	free(config->header);
+	free(config->queue_daemon);
+	free(config->stamp_key_file);
+	key_free(config->stamp_key);
 	free(config->temp_dir);
 	free(config->syslog_facility);
 	free(config);

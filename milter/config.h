@@ -10,6 +10,7 @@
 #include "buffer.h"
 #include "log.h"
 #include "policy.h"
+#include "problem.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -44,6 +45,17 @@ struct account {
 	long long attempts;
 };
 
+enum mode {
+	MODE_DIRECT,
+	MODE_QUEUED,
+};
+
+/* Queued mode: how the MTA learns that a message goes to the second listener. */
+enum route {
+	ROUTE_HEADER, /* it looks at the stamp */
+	ROUTE_DOMAIN, /* by the recipients' domains, which get ENVELOPE_SUFFIX */
+};
+
 enum untrusted {
 	UNTRUSTED_STRIP,
 	UNTRUSTED_REJECT,
@@ -71,7 +83,12 @@ struct config {
 	uid_t uid;          /* if user is given */
 	gid_t gid;
 	char *header; /* the tag's name */
-	int mode;     /* direct, so far */
+	int mode;     /* enum mode */
+	char *queue_daemon;
+	int route; /* enum route */
+	char *stamp_key_file;
+	char *stamp_key;          /* queued: NULL if the file is not there; wiped with the config */
+	long long stamp_lifetime; /* ms */
 	char *temp_dir;
 	long long body_memory;      /* bytes */
 	long long max_message_size; /* bytes */
@@ -99,6 +116,12 @@ struct config {
  * line for each of them: file, line, key, what is wrong, what would be right.
  */
 struct config *config_load(const char *file, struct buffer *faults);
+
+/*
+ * Queued mode: makes the stamp key file and reads it, if it was not there. For a config that nobody
+ * shares yet. False, and why.
+ */
+bool config_make_stamp_key(struct config *config, struct problem *why);
 
 struct config *config_hold(struct config *config);
 void config_release(struct config *config);

@@ -12,7 +12,8 @@
 
 /* ---- what a file may say ---- */
 
-static const char *const modes[] = {"direct", NULL};
+static const char *const modes[] = {"direct", "queued", NULL};
+static const char *const routes[] = {"header", "domain", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver", NULL};
@@ -27,6 +28,13 @@ static const struct config_key milter_keys[] = {
 	{"user", TYPE_TEXT, offsetof(struct config, user), "", 0, 0, NULL},
 	{"header", TYPE_TEXT, offsetof(struct config, header), "X-Cancel-Invite", 0, 0, NULL},
 	{"mode", TYPE_CHOICE, offsetof(struct config, mode), "direct", 0, 0, modes},
+	{"queue_daemon", TYPE_TEXT, offsetof(struct config, queue_daemon), "cancel-invite", 0, 0,
+	 NULL},
+	{"route", TYPE_CHOICE, offsetof(struct config, route), "header", 0, 0, routes},
+	{"stamp_key_file", TYPE_PATH, offsetof(struct config, stamp_key_file),
+	 "/var/lib/cancel-invite-milter/stamp.key", 0, 0, NULL},
+	{"stamp_lifetime", TYPE_DURATION, offsetof(struct config, stamp_lifetime), "10d",
+	 60 * SECOND, 100 * DAY, NULL},
 	{"temp_dir", TYPE_PATH, offsetof(struct config, temp_dir), "/var/tmp", 0, 0, NULL},
 	{"body_memory", TYPE_SIZE, offsetof(struct config, body_memory), "256K", 0, 64 * MIB, NULL},
 	{"max_message_size", TYPE_SIZE, offsetof(struct config, max_message_size), "9M", KIB,

@@ -113,8 +113,7 @@ static long long parse_number(const struct config_key *key, const char *text)
 	static const char *const size_units[] = {"", "K", "M", "G", NULL};
 	static const long long size_factors[] = {1, KIB, MIB, 1024 * MIB};
 	static const char *const duration_units[] = {"ms", "s", "m", "h", "d", NULL};
-	static const long long duration_factors[] = {1, SECOND, 60 * SECOND, 3600 * SECOND,
-						     86400 * SECOND};
+	static const long long duration_factors[] = {1, SECOND, 60 * SECOND, 3600 * SECOND, DAY};
 	static const char *const plain[] = {"", NULL};
 	static const long long one[] = {1};
 	char *end;
@@ -153,7 +152,7 @@ static void set_number(struct config_file *file, const struct config_key *key, v
 {
 	static const char *const forms[] = {
 		[TYPE_SIZE] = "a size (4096, 64K, 10M)",
-		[TYPE_DURATION] = "a duration (250ms, 5s, 2m, 1h)",
+		[TYPE_DURATION] = "a duration (250ms, 5s, 2m, 1h, 1d)",
 		[TYPE_OCTAL] = "an octal mode (0660)",
 		[TYPE_NUMBER] = "a number",
 	};

@@ -13,6 +13,7 @@
 #define KIB    1024LL
 #define MIB    (1024 * KIB)
 #define SECOND 1000LL
+#define DAY    (86400 * SECOND)
 
 enum config_type {
 	TYPE_TEXT,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* libmilter hands its callbacks no pointer of ours but the connection's: set once, at the start. */
 static struct server *the_server;
@@ -22,6 +23,7 @@ struct session {
 	bool may_skip;      /* we may say that we have seen enough of the body */
 	bool knows_client;
 	struct sockaddr_storage client;
+	char daemon[64]; /* the name of the MTA's listener; "" if it has none */
 };
 
 static struct session *session_of(SMFICTX *context)
@@ -38,7 +40,9 @@ static const char *macro(SMFICTX *context, const char *name)
 
 /* ---- steps of the conversation ---- */
 
-#define NEEDED_ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY)
+#define NEEDED_ACTIONS   (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGBODY)
+#define OPTIONAL_ACTIONS (SMFIF_QUARANTINE | SMFIF_SETSYMLIST)
+#define REROUTE_ACTIONS  (SMFIF_DELRCPT | SMFIF_ADDRCPT_PAR)
 
 /*
  * The macros that we look at, and no others. libmilter looks through those of all steps, also of
@@ -47,12 +51,21 @@ static const char *macro(SMFICTX *context, const char *name)
  */
 static bool choose_macros(SMFICTX *context)
 {
-	return smfi_setsymlist(context, SMFIM_CONNECT, "j") == MI_SUCCESS &&
+	return smfi_setsymlist(context, SMFIM_CONNECT, "j {daemon_name}") == MI_SUCCESS &&
 	       smfi_setsymlist(context, SMFIM_ENVFROM, "{mail_addr} {auth_authen}") == MI_SUCCESS &&
 	       smfi_setsymlist(context, SMFIM_ENVRCPT, "i") == MI_SUCCESS &&
 	       smfi_setsymlist(context, SMFIM_DATA, "i") == MI_SUCCESS &&
 	       smfi_setsymlist(context, SMFIM_EOH, "i") == MI_SUCCESS &&
 	       smfi_setsymlist(context, SMFIM_EOM, "i") == MI_SUCCESS;
+}
+
+static unsigned long needed_actions(void)
+{
+	struct config *config = server_config(the_server);
+	const bool reroutes = config->mode == MODE_QUEUED && config->route == ROUTE_DOMAIN;
+
+	config_release(config);
+	return NEEDED_ACTIONS | (reroutes ? REROUTE_ACTIONS : 0);
 }
 
 static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
@@ -62,14 +75,15 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 {
 	unsigned long wanted = SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_MAIL |
 			       SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_HDR_LEADSPC | SMFIP_SKIP;
+	const unsigned long needed = needed_actions();
 	struct session *session;
 
 	(void)unused2;
 	(void)unused3;
-	if ((actions & NEEDED_ACTIONS) != NEEDED_ACTIONS) {
+	if ((actions & needed) != needed) {
 		log_write(LOG_LEVEL_ERROR,
-			  "the MTA does not permit what this filter is for: adding "
-			  "and changing headers, replacing the body");
+			  "the MTA does not permit what this filter is for: adding and changing "
+			  "headers, replacing the body; with route = domain, changing recipients");
 		return SMFIS_REJECT;
 	}
 	session = calloc(1, sizeof(*session));
@@ -95,7 +109,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	session->no_reply_header = wanted & SMFIP_NR_HDR;
 	session->leading_space = wanted & SMFIP_HDR_LEADSPC;
 	session->may_skip = wanted & SMFIP_SKIP;
-	*our_actions = actions & (NEEDED_ACTIONS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST);
+	*our_actions = actions & (needed | OPTIONAL_ACTIONS);
 	*our_steps = wanted;
 	*our2 = 0;
 	*our3 = 0;
@@ -116,6 +130,7 @@ static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
 		memcpy(&session->client, address, sizeof(struct sockaddr_in6));
 	else
 		session->knows_client = false;
+	snprintf(session->daemon, sizeof(session->daemon), "%s", macro(context, "{daemon_name}"));
 	return session->no_reply_connect ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
@@ -127,17 +142,33 @@ static void end_message(struct session *session)
 	session->config = NULL;
 }
 
+/* MAIL's SIZE= (RFC 1870); 0 if it is not there. */
+static long long announced_size(char *const *parameters)
+{
+	for (; *parameters; parameters++)
+		if (strncasecmp(*parameters, "SIZE=", 5) == 0)
+			return strtoll(*parameters + 5, NULL, 10);
+	return 0;
+}
+
 static sfsistat on_sender(SMFICTX *context, char **arguments)
 {
 	struct session *session = session_of(context);
+	struct message_origin origin = {
+		.host = macro(context, "j"),
+		.login = macro(context, "{auth_authen}"),
+		.sender = arguments[0],
+		.size = announced_size(arguments + 1),
+	};
 
 	if (!session)
 		return SMFIS_TEMPFAIL;
+	if (session->knows_client)
+		origin.client = (const struct sockaddr *)&session->client;
+	origin.daemon = session->daemon;
 	end_message(session);
 	session->config = server_config(the_server);
-	message_begin(session->message, session->config,
-		      session->knows_client ? (const struct sockaddr *)&session->client : NULL,
-		      macro(context, "{auth_authen}"), arguments[0]);
+	message_begin(session->message, session->config, &origin);
 	return session->no_reply_mail ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
@@ -147,7 +178,7 @@ static sfsistat on_recipient(SMFICTX *context, char **arguments)
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
-	message_add_recipient(session->message, arguments[0]);
+	message_add_recipient(session->message, arguments[0], arguments + 1);
 	return session->no_reply_recipient ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
@@ -261,29 +292,58 @@ static bool replace_body(void *context, const char *data, size_t length)
 	       smfi_replacebody(context, (unsigned char *)data, (int)length) == MI_SUCCESS;
 }
 
+/* From the last to the first: the one order that Postfix and Sendmail number alike. */
+static bool delete_headers(SMFICTX *context, const struct header_edit *edit)
+{
+	for (size_t i = edit->last; i >= edit->first; i--)
+		if (smfi_chgheader(context, (char *)edit->name, (int)i, NULL) != MI_SUCCESS)
+			return false;
+	return true;
+}
+
 static bool edit_header(SMFICTX *context, const struct header_edit *edit, bool leading_space)
 {
-	char value[sizeof(edit->value) + 1];
+	struct buffer value = buffer_with_maximum(HEADERS_TAG_MAXIMUM);
+	bool good;
 
-	snprintf(value, sizeof(value), "%s%s", leading_space ? " " : "", edit->value);
-	switch (edit->kind) {
-	case HEADER_CHANGE:
-		return smfi_chgheader(context, (char *)edit->name, 1, value) == MI_SUCCESS;
-	case HEADER_ADD:
-		return smfi_addheader(context, (char *)edit->name, value) == MI_SUCCESS;
-	default:
-		/* From the last to the first: the one order that Postfix and Sendmail number alike. */
-		for (size_t i = edit->last; i >= edit->first; i--)
-			if (smfi_chgheader(context, (char *)edit->name, (int)i, NULL) != MI_SUCCESS)
-				return false;
-		return true;
+	if (edit->kind == HEADER_DELETE)
+		return delete_headers(context, edit);
+	buffer_printf(&value, "%s%s", leading_space ? " " : "", edit->value);
+	if (value.failed)
+		good = false;
+	else if (edit->kind == HEADER_CHANGE)
+		good = smfi_chgheader(context, (char *)edit->name, 1, value.data) == MI_SUCCESS;
+	else
+		good = smfi_addheader(context, (char *)edit->name, value.data) == MI_SUCCESS;
+	buffer_free(&value);
+	return good;
+}
+
+/* Each recipient by its new name, with what its delivery reports depend on. */
+static bool reroute(SMFICTX *context, const struct envelope *envelope)
+{
+	struct buffer address = buffer_with_maximum(1024), parameters = buffer_with_maximum(4096);
+	struct envelope_recipient recipient;
+	char old[TAG_ADDRESS_MAXIMUM + 3];
+	bool good = true;
+	size_t at = 0;
+
+	while (good && envelope_next(envelope, &at, &recipient)) {
+		snprintf(old, sizeof(old), "<%s>", recipient.address);
+		good = envelope_reroute(&recipient, &address, &parameters) &&
+		       smfi_delrcpt(context, old) == MI_SUCCESS &&
+		       smfi_addrcpt_par(context, address.data, parameters.data) == MI_SUCCESS;
 	}
+	buffer_free(&address);
+	buffer_free(&parameters);
+	return good;
 }
 
 /* Headers first, then the body with nothing in between: Postfix takes it in no other order. */
 static bool carry_out(SMFICTX *context, struct session *session)
 {
 	const struct header_edits *edits = message_edits(session->message);
+	const struct envelope *rerouted = message_rerouted(session->message);
 	struct problem why;
 
 	for (size_t i = 0; i < edits->count; i++)
@@ -292,6 +352,10 @@ static bool carry_out(SMFICTX *context, struct session *session)
 				  edits->items[i].name);
 			return false;
 		}
+	if (rerouted && !reroute(context, rerouted)) {
+		log_write(LOG_LEVEL_ERROR, "the MTA did not take the recipients' new domain");
+		return false;
+	}
 	if (message_has_new_body(session->message) &&
 	    !message_write_body(session->message, replace_body, context, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
@@ -348,7 +412,7 @@ bool filter_register(struct server *server)
 	struct smfiDesc description = {
 		.xxfi_name = "cancel-invite-milter",
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = NEEDED_ACTIONS | SMFIF_QUARANTINE | SMFIF_SETSYMLIST,
+		.xxfi_flags = NEEDED_ACTIONS | OPTIONAL_ACTIONS | REROUTE_ACTIONS,
 		.xxfi_negotiate = on_negotiate,
 		.xxfi_connect = on_connect,
 		.xxfi_envfrom = on_sender,

@@ -1,5 +1,7 @@
 #include "headers.h"
 
+#include "stamp.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +13,21 @@ struct headers headers_new(void)
 {
 	return (struct headers){
 		.tag_value = buffer_with_maximum(HEADERS_TAG_MAXIMUM),
+		.stamp_value = buffer_with_maximum(HEADERS_TAG_MAXIMUM),
 		.content = buffer_with_maximum(HEADERS_CONTENT_MAXIMUM),
 	};
 }
 
 void headers_clear(struct headers *headers)
 {
-	struct headers empty = {.tag_value = headers->tag_value, .content = headers->content};
+	struct headers empty = {
+		.tag_value = headers->tag_value,
+		.stamp_value = headers->stamp_value,
+		.content = headers->content,
+	};
 
 	buffer_clear(&empty.tag_value);
+	buffer_clear(&empty.stamp_value);
 	buffer_clear(&empty.content);
 	*headers = empty;
 }
@@ -27,6 +35,7 @@ void headers_clear(struct headers *headers)
 void headers_free(struct headers *headers)
 {
 	buffer_free(&headers->tag_value);
+	buffer_free(&headers->stamp_value);
 	buffer_free(&headers->content);
 }
 
@@ -47,6 +56,18 @@ static void add_content_field(struct headers *headers, struct span name, struct 
 	buffer_append_text(&headers->content, space_cut ? ": " : ":");
 	buffer_append(&headers->content, value.at, value.length);
 	buffer_append_text(&headers->content, "\n");
+}
+
+static void add_tag(struct headers *headers, struct span value)
+{
+	const bool stamp = stamp_is_like(value);
+
+	headers->tags++;
+	headers->stamps += stamp;
+	if (stamp && headers->stamps == 1)
+		buffer_append(&headers->stamp_value, value.at, value.length);
+	else if (!stamp && headers->tags - headers->stamps == 1)
+		buffer_append(&headers->tag_value, value.at, value.length);
 }
 
 void headers_add(struct headers *headers, const char *tag, const char *name, const char *value,
@@ -77,8 +98,8 @@ void headers_add(struct headers *headers, const char *tag, const char *name, con
 		}
 		break;
 	case 'x':
-		if (span_is(field, tag) && headers->tags++ == 0)
-			buffer_append(&headers->tag_value, value, text.length);
+		if (span_is(field, tag))
+			add_tag(headers, text);
 		break;
 	default:
 		break;
@@ -129,7 +150,8 @@ static void set(struct header_edits *edits, const char *name, size_t count, cons
 	if (!edit)
 		return;
 	edit->kind = count > 0 ? HEADER_CHANGE : HEADER_ADD;
-	snprintf(edit->value, sizeof(edit->value), "%s", value);
+	edit->value = strdup(value);
+	edits->failed |= !edit->value;
 }
 
 static size_t count_fields(const struct headers *headers, struct span name)
@@ -166,6 +188,17 @@ void headers_strip_tags(const struct headers *headers, const char *tag, struct h
 	delete_from(edits, named(tag), 1, headers->tags);
 }
 
+void headers_replace_tags(const struct headers *headers, const char *tag, const char *value,
+			  struct header_edits *edits)
+{
+	set(edits, tag, headers->tags, value);
+}
+
+void headers_add_field(struct header_edits *edits, const char *name, const char *value)
+{
+	set(edits, name, 0, value);
+}
+
 void headers_follow_rewrite(const struct headers *headers, const struct rewrite *rewrite,
 			    struct header_edits *edits)
 {
@@ -190,6 +223,8 @@ void headers_follow_rewrite(const struct headers *headers, const struct rewrite 
 
 void header_edits_free(struct header_edits *edits)
 {
+	for (size_t i = 0; i < edits->count; i++)
+		free(edits->items[i].value);
 	free(edits->items);
 	*edits = (struct header_edits){.count = 0};
 }

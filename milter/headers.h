@@ -20,11 +20,13 @@
 #define HEADERS_NAME_MAXIMUM    79 /* bytes, of the name of a Content-* field */
 
 struct headers {
-	size_t bytes;            /* of all headers */
-	size_t tags;             /* how many */
-	struct buffer tag_value; /* of the first one */
-	size_t content_fields;   /* how many */
-	struct buffer content;   /* a block of the Content-* fields that are E's own */
+	size_t bytes;              /* of all headers */
+	size_t tags;               /* how many, stamps among them */
+	size_t stamps;             /* those that look like a stamp (stamp.h) */
+	struct buffer tag_value;   /* of the first one that does not */
+	struct buffer stamp_value; /* of the first one that does */
+	size_t content_fields;     /* how many */
+	struct buffer content;     /* a block of the Content-* fields that are E's own */
 	size_t mime_versions;
 	bool mime_version_is_1_0;           /* the first one's value */
 	bool signed_already;                /* there is a DKIM-Signature */
@@ -54,7 +56,7 @@ struct header_edit {
 	} kind;
 	char name[HEADERS_NAME_MAXIMUM + 1];
 	size_t first, last;
-	char value[128];
+	char *value; /* of HEADER_CHANGE, HEADER_ADD: the edits' own; may be folded with LF */
 };
 
 /* Changes, to be carried out in their order. */
@@ -66,6 +68,13 @@ struct header_edits {
 
 /* All the tags go. */
 void headers_strip_tags(const struct headers *headers, const char *tag, struct header_edits *edits);
+
+/* Of the tags one is left, with this value. */
+void headers_replace_tags(const struct headers *headers, const char *tag, const char *value,
+			  struct header_edits *edits);
+
+/* A header more. */
+void headers_add_field(struct header_edits *edits, const char *name, const char *value);
 
 /* What has to change beside the body. */
 void headers_follow_rewrite(const struct headers *headers, const struct rewrite *rewrite,

@@ -140,11 +140,31 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 					     "change only with a restart");
 }
 
+/* Without the key that its stamps were made with, queued mail would bounce: none is made anew then. */
+static struct config *load_again(const struct config *old, struct buffer *faults)
+{
+	struct config *new = config_load(old->file, faults);
+	struct problem why;
+
+	if (!new)
+		return NULL;
+	if (new->mode != MODE_QUEUED || new->stamp_key || !old->stamp_key) {
+		if (config_make_stamp_key(new, &why))
+			return new;
+	} else {
+		problem_set(&why, "stamp_key_file: %s is gone; mail is queued with its stamps",
+			    new->stamp_key_file);
+	}
+	buffer_printf(faults, "%s: %s\n", new->file, why.text);
+	config_release(new);
+	return NULL;
+}
+
 static void reload(struct server *server)
 {
 	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
 	struct config *old = server_config(server);
-	struct config *new = config_load(old->file, &faults);
+	struct config *new = load_again(old, &faults);
 
 	if (new) {
 		say_what_needs_a_restart(old, new);
@@ -272,6 +292,10 @@ static int run(struct config *config)
 	if (!open_socket(config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_UNAVAILABLE;
+	}
+	if (!config_make_stamp_key(config, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return EX_CANTCREAT;
 	}
 	if (!drop_privileges(config))
 		return EX_NOPERM;

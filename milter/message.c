@@ -18,6 +18,7 @@ struct message *message_new(const struct message_services *services)
 		return NULL;
 	message->services = services;
 	message->headers = headers_new();
+	message->envelope = envelope_new();
 	message->body = spool_new(0, "");
 	return message;
 }
@@ -26,6 +27,7 @@ void message_forget(struct message *message)
 {
 	const struct message_services *services = message->services;
 	struct headers headers = message->headers;
+	struct envelope envelope = message->envelope;
 
 	if (!message->config)
 		return; /* there is nothing since the last time: most mail passes here twice */
@@ -40,8 +42,10 @@ void message_forget(struct message *message)
 	config_release(message->config);
 	memset(message, 0, sizeof(*message));
 	headers_clear(&headers);
+	envelope_clear(&envelope);
 	message->services = services;
 	message->headers = headers;
+	message->envelope = envelope;
 	message->body = spool_new(0, "");
 }
 
@@ -51,6 +55,7 @@ void message_free(struct message *message)
 		return;
 	message_forget(message);
 	headers_free(&message->headers);
+	envelope_free(&message->envelope);
 	free(message);
 }
 
@@ -76,37 +81,47 @@ static bool copy_address(char *out, size_t size, const char *address)
 	return true;
 }
 
-void message_begin(struct message *message, struct config *config, const struct sockaddr *client,
-		   const char *login, const char *sender)
+static void set_role(struct message *message, const char *daemon)
 {
+	const struct config *config = message->config;
+
+	if (config->mode == MODE_DIRECT)
+		message->role = ROLE_DIRECT;
+	else
+		message->role = strcmp(daemon, config->queue_daemon) == 0 ? ROLE_CANCEL : ROLE_GATE;
+}
+
+void message_begin(struct message *message, struct config *config,
+		   const struct message_origin *origin)
+{
+	const struct sockaddr *client = origin->client;
+
 	message_forget(message);
 	message->config = config_hold(config);
 	message->begun = monotonic_now();
 	message->body = spool_new((size_t)config->body_memory, config->temp_dir);
-	message->trusted = policy_is_trusted(config, client, login);
+	set_role(message, origin->daemon);
+	message->trusted = policy_is_trusted(config, client, origin->login);
 	if (client && client->sa_family == AF_INET)
 		memcpy(&message->client, client, sizeof(struct sockaddr_in));
 	else if (client && client->sa_family == AF_INET6)
 		memcpy(&message->client, client, sizeof(struct sockaddr_in6));
-	snprintf(message->login, sizeof(message->login), "%s", login);
-	message->sender_fits = copy_address(message->sender, sizeof(message->sender), sender);
+	snprintf(message->login, sizeof(message->login), "%s", origin->login);
+	snprintf(message->host, sizeof(message->host), "%s", origin->host);
+	message->announced_size = origin->size;
+	message->sender_fits =
+		copy_address(message->sender, sizeof(message->sender), origin->sender);
 }
 
 void message_trust(struct message *message)
 {
 	message->trusted = true;
+	message->role = ROLE_DIRECT;
 }
 
-void message_add_recipient(struct message *message, const char *recipient)
+void message_add_recipient(struct message *message, const char *recipient, char *const *parameters)
 {
-	char address[sizeof(message->recipient)];
-
-	/* One that does not fit stays empty, and is refused as no address. */
-	(void)!copy_address(address, sizeof(address), recipient);
-	if (message->recipients > 0 && strcasecmp(address, message->recipient) == 0)
-		return;
-	if (message->recipients++ == 0)
-		memcpy(message->recipient, address, sizeof(address));
+	envelope_add(&message->envelope, recipient, parameters);
 }
 
 void message_add_header(struct message *message, const char *name, const char *value,
@@ -122,6 +137,7 @@ static void disarm_if_dry(struct message *message)
 		return;
 	message->verdict.action = MESSAGE_ACCEPT;
 	message->has_new_body = false;
+	message->rerouted = false;
 	header_edits_free(&message->edits);
 }
 
@@ -160,33 +176,47 @@ static enum message_next handle_untrusted(struct message *message)
 	}
 }
 
-enum message_next message_end_headers(struct message *message, const char *queue_id)
+static bool start_scanner(struct message *message)
 {
 	unsigned char random[MIME_STEMS * MIME_STEM_DIGITS / 2];
 
-	snprintf(message->queue_id, sizeof(message->queue_id), "%s", queue_id);
-	if (message->headers.tags == 0)
-		return MESSAGE_NOTHING_TO_DO;
-	if (!message->trusted)
-		return handle_untrusted(message);
-	if (!message_check(message))
-		return decided_early(message);
 	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
 		message->scanner = mime_scanner_new((struct span){message->headers.content.data,
 								  message->headers.content.length},
 						    random);
-	if (!message->scanner) {
+	if (!message->scanner)
 		message_fail_here(message, "no memory for the message");
+	return message->scanner != NULL;
+}
+
+/* What there is to do with a message of this role that has a tag. */
+static enum message_next begin_work(struct message *message)
+{
+	if (message->role == ROLE_CANCEL && !message_check_stamp(message))
 		return decided_early(message);
-	}
-	return MESSAGE_WANTS_BODY;
+	if (message->role != ROLE_CANCEL && !message->trusted)
+		return handle_untrusted(message);
+	if (!message_check(message) || !start_scanner(message))
+		return decided_early(message);
+	if (message->role != ROLE_GATE)
+		return MESSAGE_WANTS_BODY;
+	/* What the headers alone tell about the shape; the body is seen where the invite is cancelled. */
+	return message_check_shape(message) ? MESSAGE_WANTS_NO_BODY : decided_early(message);
+}
+
+enum message_next message_end_headers(struct message *message, const char *queue_id)
+{
+	snprintf(message->queue_id, sizeof(message->queue_id), "%s", queue_id);
+	if (message->envelope.suffixed && message_refuse_suffix(message))
+		return decided_early(message);
+	return message->headers.tags > 0 ? begin_work(message) : MESSAGE_NOTHING_TO_DO;
 }
 
 enum message_next message_add_body(struct message *message, const char *data, size_t length)
 {
 	struct problem why;
 
-	if (message->decided || !message->scanner)
+	if (message->decided || !message->scanner || message->role == ROLE_GATE)
 		return MESSAGE_WANTS_NO_BODY;
 	if (!spool_add(&message->body, data, length, &why)) {
 		message_fail_here(message, why.text);
@@ -200,20 +230,15 @@ enum message_next message_add_body(struct message *message, const char *data, si
 
 static void work(struct message *message, cancel_progress *progress, void *context)
 {
-	struct problem why;
-	char text[sizeof(why.text) + 64];
-
-	if (!mime_scanner_finish(message->scanner, &message->plan, &why)) {
-		snprintf(text, sizeof(text), "the message cannot take a calendar: %s", why.text);
-		message_reject(message, "554", "5.6.1", "bad_shape", text);
-	} else if (message->config->dry_run) {
-		message->result = "dry_run";
-		message->level = LOG_LEVEL_INFO;
-		message->decided = true;
-		message->verdict.action = MESSAGE_ACCEPT;
-	} else if (!message_is_too_large(message)) {
+	/* At the gate that was looked at already. */
+	if (message->role != ROLE_GATE && !message_check_shape(message))
+		return;
+	if (message->config->dry_run)
+		message_accept(message, "dry_run");
+	else if (message->role == ROLE_GATE)
+		message_stamp(message);
+	else if (!message_is_too_large(message))
 		message_cancel(message, progress, context);
-	}
 }
 
 void message_finish(struct message *message, cancel_progress *progress, void *context)
@@ -241,6 +266,11 @@ const struct message_verdict *message_verdict(const struct message *message)
 const struct header_edits *message_edits(const struct message *message)
 {
 	return &message->edits;
+}
+
+const struct envelope *message_rerouted(const struct message *message)
+{
+	return message->rerouted ? &message->envelope : NULL;
 }
 
 bool message_has_new_body(const struct message *message)

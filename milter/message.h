@@ -10,6 +10,7 @@
 
 #include "cancel.h"
 #include "config.h"
+#include "envelope.h"
 #include "headers.h"
 #include "http.h"
 #include "places.h"
@@ -26,6 +27,16 @@ struct message_services {
 };
 
 struct message;
+
+/* Where a message comes from, as the MTA tells it. Copied as far as it is needed. */
+struct message_origin {
+	const struct sockaddr *client; /* NULL if the MTA does not know it */
+	const char *daemon;            /* the name of the MTA's listener; "" if it has none */
+	const char *host;              /* the MTA's own name */
+	const char *login;             /* SMTP AUTH name; "" if the client did not authenticate */
+	const char *sender;            /* envelope sender, with or without <> */
+	long long size; /* bytes, as the client announced (RFC 1870); 0: it did not */
+};
 
 enum message_action {
 	MESSAGE_ACCEPT,
@@ -57,19 +68,18 @@ void message_free(struct message *message);
 /* Lets go of all about the message at hand, its place among those at work too. So does begin. */
 void message_forget(struct message *message);
 
-/*
- * A message begins. `client` is its sender's address, NULL if it is not known; `login` its SMTP
- * AUTH name, "" if it did not authenticate; `sender` the envelope sender, with or without <>. A
- * reference to the config is taken until the message is forgotten.
- */
-void message_begin(struct message *message, struct config *config, const struct sockaddr *client,
-		   const char *login, const char *sender);
+/* A message begins. A reference to the config is taken until the message is forgotten. */
+void message_begin(struct message *message, struct config *config,
+		   const struct message_origin *origin);
 
-/* The sender is trusted, whatever the configuration says: it is the administrator, by --try. */
+/*
+ * It is the administrator, by --try: trusted, whatever the configuration says, and the whole way is
+ * gone at once, as in direct mode.
+ */
 void message_trust(struct message *message);
 
-/* An envelope recipient, with or without <>. */
-void message_add_recipient(struct message *message, const char *recipient);
+/* An envelope recipient and its RCPT parameters, as envelope_add() takes them. */
+void message_add_recipient(struct message *message, const char *recipient, char *const *parameters);
 
 /*
  * A header as it stands: the value is all that is behind the colon, folded with LF; or without the
@@ -101,6 +111,9 @@ void message_tell(struct message *message, bool taken);
 const struct message_verdict *message_verdict(const struct message *message);
 
 /* After message_finish(), if the verdict is MESSAGE_ACCEPT: what is to be changed. */
+
+/* The recipients that are to be replaced by what envelope_reroute() makes of them; or NULL. */
+const struct envelope *message_rerouted(const struct message *message);
 const struct header_edits *message_edits(const struct message *message);
 bool message_has_new_body(const struct message *message);
 bool message_write_body(struct message *message, rewrite_writer *write, void *context,

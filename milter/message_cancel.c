@@ -80,10 +80,7 @@ static void attach(struct message *message)
 	headers_strip_tags(&message->headers, message->config->header, &message->edits);
 	headers_follow_rewrite(&message->headers, &message->rewrite, &message->edits);
 	message->has_new_body = true;
-	message->result = "cancelled";
-	message->level = LOG_LEVEL_INFO;
-	message->decided = true;
-	message->verdict.action = MESSAGE_ACCEPT;
+	message_accept(message, "cancelled");
 }
 
 /* Waits for a place, telling that we do. */

@@ -3,17 +3,30 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything about a tagged message that can be said before its body is seen. */
-bool message_check(struct message *message)
+static bool check_tag(struct message *message)
 {
+	const size_t tags = message->headers.tags - message->headers.stamps;
 	const struct span value = span_trim(
 		(struct span){message->headers.tag_value.data, message->headers.tag_value.length});
 	struct problem why;
 	char text[sizeof(why.text) + 128], shown[96];
 
-	if (message->headers.tags > 1) {
+	if (tags == 0 && message_has_true_stamp(message)) {
+		message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
+				 "mail that was stamped already came to a listener that is not "
+				 "named like queue_daemon");
+		return false;
+	}
+	if (tags == 0) {
+		message_reject(
+			message, "554", "5.6.0", "bad_tag",
+			"this is a stamp that the filter itself makes of the header; give the "
+			"invite's id");
+		return false;
+	}
+	if (tags > 1) {
 		snprintf(text, sizeof(text), "%zu of them in one message; one invite a message",
-			 message->headers.tags);
+			 tags);
 		message_reject(message, "554", "5.6.0", "bad_tag", text);
 		return false;
 	}
@@ -25,55 +38,158 @@ bool message_check(struct message *message)
 		message_reject(message, "554", "5.6.0", "bad_tag", text);
 		return false;
 	}
+	return true;
+}
+
+static bool check_sender(struct message *message)
+{
+	char text[sizeof(message->sender) + 64];
+
 	if (!message->sender_fits) {
 		message_reject(message, "550", "5.1.7", "bad_sender",
 			       "the sender's address is too long");
 		return false;
 	}
 	message->account = policy_account(message->config, message->login, message->sender);
-	if (!message->account) {
-		snprintf(text, sizeof(text), "sender <%s> belongs to no Cronofy account here",
-			 message->sender);
-		message_reject(message, "550", "5.7.1", "no_account", text);
+	if (message->account)
+		return true;
+	snprintf(text, sizeof(text), "sender <%s> belongs to no Cronofy account here",
+		 message->sender);
+	message_reject(message, "550", "5.7.1", "no_account", text);
+	return false;
+}
+
+static bool check_recipient_count(struct message *message)
+{
+	const size_t count = message->envelope.count;
+	char text[192];
+
+	if (message->envelope.text.failed) {
+		message_reject(message, "554", "5.5.3", "too_many_recipients",
+			       "more recipients than this filter takes in one message");
 		return false;
 	}
-	if (message->recipients > 1) {
+	if (count <= 1)
+		return true;
+	if (message->role == ROLE_DIRECT) {
 		snprintf(text, sizeof(text),
 			 "%zu recipients in one message, and this filter runs in direct mode, "
 			 "not in queued mode: send one message to each recipient",
-			 message->recipients);
+			 count);
 		message_reject(message, "554", "5.5.3", "too_many_recipients", text);
 		return false;
 	}
-	message->invite_recipient =
-		message->tag.recipient[0] ? message->tag.recipient : message->recipient;
-	if (!tag_is_address(
-		    (struct span){message->invite_recipient, strlen(message->invite_recipient)})) {
-		snprintf(text, sizeof(text),
-			 "the recipient \"%s\" is no address of the form "
-			 "user@domain; name the invite's with ;recipient=",
-			 message->invite_recipient);
-		message_reject(message, "554", "5.1.3", "bad_recipient", text);
+	if (message->role == ROLE_GATE && !message->tag.recipient[0])
+		return true;
+	if (message->role == ROLE_GATE) {
+		snprintf(
+			text, sizeof(text),
+			"recipient=<%.64s> names one recipient, but the message has %zu: send it a "
+			"message of its own",
+			message->tag.recipient, count);
+		message_reject(message, "554", "5.5.3", "too_many_recipients", text);
 		return false;
 	}
+	snprintf(
+		text, sizeof(text),
+		"%zu recipients came to the second listener at once; the MTA's limit for it must be "
+		"one recipient a message",
+		count);
+	message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR, text);
+	return false;
+}
+
+static bool check_address(struct message *message, const char *address)
+{
+	char text[TAG_ADDRESS_MAXIMUM + 128];
+
+	if (tag_is_address((struct span){address, strlen(address)}))
+		return true;
+	snprintf(text, sizeof(text),
+		 "the recipient \"%s\" is no address of the form user@domain; name the invite's "
+		 "with ;recipient=",
+		 address);
+	message_reject(message, "554", "5.1.3", "bad_recipient", text);
+	return false;
+}
+
+/* Whose invite it is; at the gate, whether each recipient can be one. */
+static bool check_recipients(struct message *message)
+{
+	struct envelope_recipient recipient;
+	size_t at = 0;
+
+	if (message->role == ROLE_GATE) {
+		/* Rerouting puts a suffix behind the domain: there must be one in any case. */
+		const bool any_will_do =
+			message->tag.recipient[0] && message->config->route == ROUTE_HEADER;
+
+		while (!any_will_do && envelope_next(&message->envelope, &at, &recipient))
+			if (!check_address(message, recipient.address))
+				return false;
+		return true;
+	}
+	snprintf(message->invite_recipient, sizeof(message->invite_recipient), "%s",
+		 message->tag.recipient[0] ? message->tag.recipient
+					   : envelope_first(&message->envelope));
+	/* Aliases were expanded on the way here: the invite is that of the address they stand for. */
+	if (message->role == ROLE_CANCEL && !message->tag.recipient[0] &&
+	    envelope_next(&message->envelope, &at, &recipient)) {
+		char original[sizeof(message->invite_recipient)];
+
+		if (envelope_original(&recipient, original, sizeof(original)))
+			memcpy(message->invite_recipient, original, sizeof(original));
+	}
+	return check_address(message, message->invite_recipient);
+}
+
+bool message_check(struct message *message)
+{
+	if (message->role != ROLE_CANCEL && (!check_tag(message) || !check_sender(message)))
+		return false;
+	if (!check_recipient_count(message) || !check_recipients(message))
+		return false;
 	if (message->headers.content.failed) {
-		message_reject(
-			message, "554", "5.6.0", "bad_headers",
-			"the Content-* headers of the message are too large to be understood");
+		message_reject(message, "554", "5.6.0", "bad_headers",
+			       "the Content-* headers of the message are too large to be "
+			       "understood");
 		return false;
 	}
-	return true;
+	return message->role != ROLE_GATE || !message_is_too_large(message);
+}
+
+bool message_check_shape(struct message *message)
+{
+	struct problem why;
+	char text[sizeof(why.text) + 64];
+
+	if (mime_scanner_finish(message->scanner, &message->plan, &why))
+		return true;
+	snprintf(text, sizeof(text), "the message cannot take a calendar: %s", why.text);
+	message_reject(message, "554", "5.6.1", "bad_shape", text);
+	return false;
 }
 
 bool message_is_too_large(struct message *message)
 {
+	const long long limit = message->config->max_message_size;
+	const long long seen = (long long)(message->headers.bytes + message->body.length);
 	char text[128];
 
-	if (message->headers.bytes + message->body.length <=
-	    (size_t)message->config->max_message_size)
+	/* The gate does not see the body; all that it knows is what the client announced. */
+	if (seen <= limit && (message->role != ROLE_GATE || message->announced_size <= limit))
 		return false;
 	snprintf(text, sizeof(text), "the message is larger than %lld bytes; nothing was cancelled",
-		 message->config->max_message_size);
+		 limit);
 	message_reject(message, "552", "5.3.4", "too_large", text);
+	return true;
+}
+
+bool message_refuse_suffix(struct message *message)
+{
+	if (message->role != ROLE_GATE || message->config->route != ROUTE_DOMAIN)
+		return false;
+	message_reject(message, "550", "5.1.2", "bad_recipient",
+		       "domains that end in " ENVELOPE_SUFFIX " are for this filter alone");
 	return true;
 }

@@ -57,7 +57,10 @@ void message_write_log(struct message *message)
 	log_field(&line, "result", message->result);
 	log_field(&line, "invite", message->tag.id[0] ? message->tag.id : "-");
 	log_field(&line, "recipient",
-		  message->invite_recipient ? message->invite_recipient : message->recipient);
+		  message->invite_recipient[0] ? message->invite_recipient
+					       : envelope_first(&message->envelope));
+	if (message->role == ROLE_GATE && message->envelope.count > 1)
+		log_number(&line, "recipients", (long long)message->envelope.count);
 	log_field(&line, "sender", message->sender);
 	log_field(&line, "account", message->account ? message->account->name : "-");
 	log_field(&line, "client", show_client(message, client, sizeof(client)));

@@ -17,20 +17,26 @@ struct message {
 	long long begun;       /* monotonic_now() */
 
 	/* Gathered. */
+	enum {
+		ROLE_DIRECT, /* cancel, in the sender's own transaction */
+		ROLE_GATE,   /* queued mode: check and stamp */
+		ROLE_CANCEL, /* queued mode: verify the stamp and cancel */
+	} role;
 	bool trusted;
 	struct sockaddr_storage client; /* AF_UNSPEC if the MTA does not know it */
 	char login[256];
 	char sender[TAG_ADDRESS_MAXIMUM + 1];
 	bool sender_fits;
-	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* the first of the envelope */
-	size_t recipients;
+	long long announced_size; /* bytes; 0 if unknown */
+	char host[256];           /* the MTA's own name */
+	struct envelope envelope;
 	char queue_id[64];
 	struct headers headers;
 	struct spool body;
 
 	/* Worked out. */
 	struct tag tag;
-	const char *invite_recipient;
+	char invite_recipient[TAG_ADDRESS_MAXIMUM + 1]; /* ""; set where an invite is cancelled */
 	const struct account *account;
 	struct mime_scanner *scanner;
 	bool has_place; /* among those at work; until the message is forgotten */
@@ -45,6 +51,7 @@ struct message {
 	struct calendar calendar;
 	struct rewrite rewrite;
 	bool has_new_body;
+	bool rerouted;
 	struct header_edits edits;
 };
 
@@ -54,7 +61,10 @@ struct message {
 void message_decide(struct message *message, enum message_action action, const char *code,
 		    const char *enhanced, const char *reason);
 
-/* 5xx, or 451; `result` is a word for the log. */
+/* `result` is a word for the log. */
+void message_accept(struct message *message, const char *result);
+
+/* 5xx, or 451. */
 void message_reject(struct message *message, const char *code, const char *enhanced,
 		    const char *result, const char *reason);
 void message_tempfail(struct message *message, const char *enhanced, const char *result,
@@ -75,8 +85,25 @@ void message_fall_back(struct message *message, int fallback, const char *enhanc
 /* Everything about a tagged message that can be said before its body is seen. False: decided. */
 bool message_check(struct message *message);
 
+/* Can it take a calendar, as far as the scanner has seen it? False: decided. */
+bool message_check_shape(struct message *message);
+
+/* A recipient has the suffix that only the gate may give it. True: that is no good; decided. */
+bool message_refuse_suffix(struct message *message);
+
 /* True: decided. */
 bool message_is_too_large(struct message *message);
+
+/* ---- message_gate ---- */
+
+/* Queued mode, first listener: the tag becomes a stamp, and the MTA is shown the way. Decides. */
+void message_stamp(struct message *message);
+
+/* A stamp of ours, made for this very message: it has been at the gate before. */
+bool message_has_true_stamp(const struct message *message);
+
+/* Queued mode, second listener: what the stamp says, if it is a true one. False: decided. */
+bool message_check_stamp(struct message *message);
 
 /* ---- message_cancel ---- */
 

@@ -13,6 +13,14 @@ void message_decide(struct message *message, enum message_action action, const c
 		 message->config->header, reason);
 }
 
+void message_accept(struct message *message, const char *result)
+{
+	message->result = result;
+	message->level = LOG_LEVEL_INFO;
+	message->decided = true;
+	message->verdict.action = MESSAGE_ACCEPT;
+}
+
 void message_reject(struct message *message, const char *code, const char *enhanced,
 		    const char *result, const char *reason)
 {
@@ -34,7 +42,6 @@ void message_fail_here(struct message *message, const char *reason)
 	message_tempfail(message, "4.3.0", "failed", LOG_LEVEL_ERROR, reason);
 }
 
-/* The invite was not cancelled, or there is no calendar to send: as the administrator chose. */
 void message_fall_back(struct message *message, int fallback, const char *enhanced,
 		       const char *reason)
 {

@@ -5,8 +5,22 @@ from lab import tools
 SOCKET = "unix:/run/cancel-invite-milter/milter.sock"
 
 
+LISTENER_PORT = "10026"  # the second one's
+
+
 def installed(name, socket):
     """The text of the file conf/NAME with this socket in place of the one it names."""
+    return _with(name, {SOCKET: socket})
+
+
+def with_listener(name, port):
+    """The text of the file conf/NAME with the second listener at another port."""
+    return _with(name, {LISTENER_PORT: str(port)})
+
+
+def _with(name, changes):
     text = (tools.ROOT / "conf" / name).read_text()
-    assert SOCKET in text, f"conf/{name} doesn't name {SOCKET}"
-    return text.replace(SOCKET, socket)
+    for old, new in changes.items():
+        assert old in text, f"conf/{name} doesn't name {old}"
+        text = text.replace(old, new)
+    return text

@@ -48,6 +48,7 @@ def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **s
         "socket": f"unix:{folder}/milter.sock",
         "socket_mode": "0666",  # the mail servers that tests run have users of their own
         "temp_dir": folder,
+        "stamp_key_file": "stamp.key",
         "max_message_size": "60M",
         "drain_timeout": "10s",
         "log": "stderr",

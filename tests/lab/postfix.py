@@ -103,16 +103,18 @@ class Postfix:
 
     main is more lines for main.cf; where a parameter is named twice the later line counts, and
     {milter} stands for the socket as Postfix writes it. chroot: have smtpd and cleanup run in
-    one, as Debian does.
+    one, as Debian does. queued: with the second listener, conf/postfix/*.queued and route in place
+    of main.cf.direct.
     """
 
-    def __init__(self, workdir, sink, milter=None, main="", chroot=False):
+    def __init__(self, workdir, sink, milter=None, main="", chroot=False, queued=False):
         tools.need_root("Postfix")
         self._libraries = tools.library_path("postfix")
         self._commands = tools.program("postfix", "usr/sbin/sendmail").parent
         self._master = tools.program("postfix", "usr/lib/postfix/sbin/master")
         self._port = Port()
         self.smtp_port = self._port.number
+        self._second_port = Port() if queued else None
         self._process = None
 
         name = f"postfix-{self.smtp_port}"
@@ -122,10 +124,14 @@ class Postfix:
         for queue, owner, group, mode in QUEUES:
             workdir.folder(f"{name}/spool/{queue}", mode, owner, group)
 
-        filters = ""
+        filters, second = "", ""
         if milter:
             milter = postfix_socket(milter)
-            filters = conf.installed("postfix/main.cf.direct", milter)
+            filters = conf.installed(f"postfix/main.cf.{'queued' if queued else 'direct'}", milter)
+        if queued:
+            second = conf.with_listener("postfix/master.cf.queued", self.second_port)
+            workdir.write(f"{name}/etc/cancel-invite-route",
+                          conf.with_listener("postfix/route", self.second_port))
         main_cf = workdir.write(f"{name}/etc/main.cf", "\n".join((
             MAIN_CF.format(
                 folder=workdir / name, etc=self.etc, spool=self.spool, log=self._log,
@@ -134,7 +140,7 @@ class Postfix:
                 owner=MAIL_OWNER, group=SETGID_GROUP, sink=sink.port),
             filters, main.format(milter=milter), "")))
         workdir.write(f"{name}/etc/master.cf", MASTER_CF.format(
-            port=self.smtp_port, chroot="y" if chroot else "n"))
+            port=self.smtp_port, chroot="y" if chroot else "n") + second)
         # Postfix waits until a file that has just been written looks finished, two seconds later.
         os.utime(main_cf, (0, 0))
 
@@ -153,13 +159,20 @@ class Postfix:
     def close(self):
         self.stop()
         self._port.close()
+        if self._second_port:
+            self._second_port.close()
+
+    @property
+    def second_port(self):
+        """Where the queue's mail comes back, in queued mode."""
+        return self._second_port.number
 
     def reload(self):
         self._process.signal(signal.SIGHUP)
 
-    def connect(self, **xclient):
+    def connect(self, port=None, **xclient):
         """An SmtpClient; with ADDR=, LOGIN= … Postfix takes it for somebody else."""
-        client = SmtpClient(self.smtp_port)
+        client = SmtpClient(port or self.smtp_port)
         if xclient:
             client.xclient(**xclient)
         return client

@@ -268,7 +268,10 @@ static const struct {
 	/* values */
 	{"[milter]\nlog = file\n" KEY, 2, "not one of: stderr, syslog"},
 	{"[milter]\nlog = Stderr\n" KEY, 2, "not one of"},
-	{"[milter]\nmode = queued\n" KEY, 2, "not one of: direct"},
+	{"[milter]\nmode = queue\n" KEY, 2, "not one of: direct, queued"},
+	{"[milter]\nmode = queued\nqueue_daemon =\n" KEY, 3, "needs a name"},
+	{"[milter]\nmode = queued\nroute = mail\n" KEY, 3, "not one of: header, domain"},
+	{"[milter]\nstamp_lifetime = 5s\n" KEY, 2, "from 60s to"},
 	{"[milter]\ndry_run = true\n" KEY, 2, "yes or no"},
 	{"[milter]\ndry_run =\n" KEY, 2, "yes or no"},
 	{"[milter]\nmax_active = 0\n" KEY, 2, "from 1 to 10000"},

@@ -1,0 +1,118 @@
+#include "message_state.h"
+
+#include "stamp.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* The stamp is bound to the Message-ID, and some MTAs would make one only later. */
+static bool add_message_id(struct message *message)
+{
+	unsigned char random[16];
+	char digits[2 * sizeof(random) + 1];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return false;
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(digits + 2 * i, 3, "%02x", random[i]);
+	snprintf(message->headers.message_id, sizeof(message->headers.message_id), "<%s@%.200s>",
+		 digits, message->host[0] ? message->host : "cancel-invite-milter.invalid");
+	headers_add_field(&message->edits, "Message-ID", message->headers.message_id);
+	return true;
+}
+
+static struct stamp_bond bond_of(const struct message *message)
+{
+	return (struct stamp_bond){
+		.key = message->config->stamp_key,
+		.sender = message->sender,
+		.message_id = message->headers.message_id,
+	};
+}
+
+void message_stamp(struct message *message)
+{
+	struct stamp stamp = {.time = (long long)time(NULL)};
+	struct buffer value = buffer_with_maximum((size_t)2 * STAMP_VALUE_MAXIMUM);
+	struct stamp_bond bond;
+
+	snprintf(stamp.account, sizeof(stamp.account), "%s", message->account->name);
+	snprintf(stamp.id, sizeof(stamp.id), "%s", message->tag.id);
+	snprintf(stamp.recipient, sizeof(stamp.recipient), "%s", message->tag.recipient);
+	if (!message->headers.message_id[0] && !add_message_id(message)) {
+		message_fail_here(message, "no Message-ID could be made");
+		return;
+	}
+	bond = bond_of(message);
+	if (stamp_write(&stamp, &bond, &value)) {
+		headers_replace_tags(&message->headers, message->config->header, value.data,
+				     &message->edits);
+		message->rerouted = message->config->route == ROUTE_DOMAIN;
+		message_accept(message, "queued");
+	} else {
+		message_fail_here(message, "no memory for the stamp");
+	}
+	buffer_free(&value);
+}
+
+static bool read_stamp(const struct message *message, struct stamp *stamp, struct problem *why)
+{
+	const struct buffer *value = &message->headers.stamp_value;
+	const struct stamp_bond bond = bond_of(message);
+
+	return stamp_read(stamp, (struct span){value->data, value->length}, &bond, why);
+}
+
+bool message_has_true_stamp(const struct message *message)
+{
+	struct stamp stamp;
+	struct problem why;
+
+	return message->role == ROLE_GATE && message->headers.stamps > 0 &&
+	       read_stamp(message, &stamp, &why);
+}
+
+/* Somebody has come past the gate, or the key was changed while mail was queued. */
+static bool refuse_stamp(struct message *message, const char *reason)
+{
+	message_reject(message, "554", "5.7.1", "bad_stamp", reason);
+	message->level = LOG_LEVEL_ERROR;
+	return false;
+}
+
+static const struct account *account_named(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->account_count; i++)
+		if (strcmp(config->accounts[i].name, name) == 0)
+			return &config->accounts[i];
+	return NULL;
+}
+
+bool message_check_stamp(struct message *message)
+{
+	const struct headers *headers = &message->headers;
+	struct stamp stamp;
+	struct problem why;
+	char text[sizeof(why.text) + 64];
+
+	if (headers->tags != 1 || headers->stamps != 1 || !message->sender_fits)
+		return refuse_stamp(message, "only mail that came in by another listener, and was "
+					     "stamped there, may cancel invites here");
+	if (!read_stamp(message, &stamp, &why)) {
+		snprintf(text, sizeof(text), "the stamp is not a true one: %s", why.text);
+		return refuse_stamp(message, text);
+	}
+	memcpy(message->tag.id, stamp.id, sizeof(stamp.id));
+	memcpy(message->tag.recipient, stamp.recipient, sizeof(stamp.recipient));
+	if ((long long)time(NULL) - stamp.time > message->config->stamp_lifetime / 1000)
+		return refuse_stamp(message, "the stamp is older than stamp_lifetime");
+	message->account = account_named(message->config, stamp.account);
+	if (message->account)
+		return true;
+	snprintf(text, sizeof(text),
+		 "account %s, in which the message was queued, is not configured", stamp.account);
+	message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR, text);
+	return false;
+}

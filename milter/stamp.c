@@ -1,0 +1,264 @@
+#include "stamp.h"
+
+#include <ctype.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAC_BYTES  32 /* SHA-256 */
+#define MAC_DIGITS (2 * MAC_BYTES)
+#define LINE       72 /* characters, where the value is folded */
+
+static const char version[] = "v1;";
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* ---- the proof ---- */
+
+/* Each field with its length, so that no two sets of fields give the same text. */
+static void append_field(struct buffer *text, const char *field, size_t length)
+{
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		const char byte = (char)((uint32_t)length >> shift);
+
+		buffer_append(text, &byte, 1);
+	}
+	buffer_append(text, field, length);
+}
+
+/* A domain is the same in capitals (RFC 5321, 2.4), and some MTAs change them. */
+static void append_sender(struct buffer *text, const char *sender)
+{
+	char lowered[TAG_ADDRESS_MAXIMUM + 1];
+	const char *at = strrchr(sender, '@');
+	size_t length = strnlen(sender, TAG_ADDRESS_MAXIMUM);
+
+	for (size_t i = 0; i < length; i++)
+		lowered[i] =
+			at && sender + i > at ? (char)tolower((unsigned char)sender[i]) : sender[i];
+	append_field(text, lowered, length);
+}
+
+/* HMAC-SHA-256, as lower-case hexadecimal digits. False if there is no memory. */
+static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
+		     char mac[MAC_DIGITS + 1])
+{
+	struct buffer text = buffer_with_maximum(STAMP_VALUE_MAXIMUM);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int length = 0;
+	char time[32];
+	bool good;
+
+	snprintf(time, sizeof(time), "%lld", stamp->time);
+	append_field(&text, version, strlen(version));
+	append_field(&text, stamp->account, strlen(stamp->account));
+	append_field(&text, stamp->id, strlen(stamp->id));
+	append_field(&text, stamp->recipient, strlen(stamp->recipient));
+	append_field(&text, time, strlen(time));
+	append_sender(&text, bond->sender);
+	append_field(&text, bond->message_id, strlen(bond->message_id));
+	good = !text.failed &&
+	       HMAC(EVP_sha256(), bond->key, (int)strlen(bond->key),
+		    (const unsigned char *)text.data, text.length, digest, &length) &&
+	       length == MAC_BYTES;
+	buffer_free(&text);
+	for (unsigned int i = 0; good && i < MAC_BYTES; i++)
+		snprintf(mac + (size_t)i * 2, 3, "%02x", digest[i]);
+	return good;
+}
+
+/* ---- writing ---- */
+
+static void append_encoded(struct buffer *value, const char *name, const char *text)
+{
+	buffer_printf(value, "%s=\"", name);
+	for (; *text; text++) {
+		if (*text > ' ' && *text < 0x7f && !strchr("\"%;\\", *text))
+			buffer_append(value, text, 1);
+		else
+			buffer_printf(value, "%%%02X", (unsigned char)*text);
+	}
+	buffer_append_text(value, "\";");
+}
+
+/* Behind semicolons where that is possible, else in the middle of a text. */
+static void append_folded(struct buffer *value, const char *text)
+{
+	size_t line = 0;
+
+	while (*text) {
+		const char *end = strchr(text, ';');
+		size_t length = end ? (size_t)(end - text) + 1 : strlen(text);
+
+		if (line > 0 && line + 1 + length > LINE) {
+			buffer_append_text(value, "\n\t");
+			line = 0;
+		} else if (line > 0) {
+			buffer_append_text(value, " ");
+		}
+		if (length > LINE)
+			length = LINE;
+		buffer_append(value, text, length);
+		line += 1 + length;
+		text += length;
+	}
+}
+
+bool stamp_write(const struct stamp *stamp, const struct stamp_bond *bond, struct buffer *value)
+{
+	struct buffer plain = buffer_with_maximum(STAMP_VALUE_MAXIMUM);
+	char mac[MAC_DIGITS + 1];
+	bool good = make_mac(stamp, bond, mac);
+
+	if (good) {
+		buffer_printf(&plain, "%saccount=%s;", version, stamp->account);
+		append_encoded(&plain, "id", stamp->id);
+		if (stamp->recipient[0])
+			append_encoded(&plain, "recipient", stamp->recipient);
+		buffer_printf(&plain, "time=%lld;mac=%s", stamp->time, mac);
+		good = !plain.failed;
+	}
+	if (good)
+		append_folded(value, plain.data);
+	buffer_free(&plain);
+	return good && !value->failed;
+}
+
+/* ---- reading ---- */
+
+/* The value without its white space, as NUL-terminated text; false if it is too long or has a NUL. */
+static bool squeeze(struct span value, char out[STAMP_VALUE_MAXIMUM + 1])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < value.length; i++) {
+		if (is_space(value.at[i]))
+			continue;
+		if (value.at[i] == '\0' || used == STAMP_VALUE_MAXIMUM)
+			return false;
+		out[used++] = value.at[i];
+	}
+	out[used] = '\0';
+	return true;
+}
+
+bool stamp_is_like(struct span value)
+{
+	char text[STAMP_VALUE_MAXIMUM + 1];
+	size_t first = 0;
+
+	while (first < value.length && is_space(value.at[first]))
+		first++;
+	/* Most tags are none: not one byte of them is copied. */
+	if (first == value.length || (value.at[first] | 0x20) != 'v')
+		return false;
+	return squeeze(value, text) && strncasecmp(text, version, strlen(version)) == 0 &&
+	       strstr(text, ";mac=");
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* "%XX..." into what it says; false if it is malformed or does not fit. */
+static bool decode(struct span text, char *out, size_t size)
+{
+	size_t used = 0;
+
+	if (text.length < 2 || text.at[0] != '"' || text.at[text.length - 1] != '"')
+		return false;
+	for (size_t i = 1; i + 1 < text.length; i++) {
+		char c = text.at[i];
+
+		if (c == '%') {
+			int high = i + 3 < text.length ? hex_value(text.at[i + 1]) : -1;
+			int low = i + 3 < text.length ? hex_value(text.at[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0))
+				return false;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (used + 1 >= size)
+			return false;
+		out[used++] = c;
+	}
+	out[used] = '\0';
+	return true;
+}
+
+static bool copy(struct span text, char *out, size_t size)
+{
+	if (text.length == 0 || text.length >= size)
+		return false;
+	memcpy(out, text.at, text.length);
+	out[text.length] = '\0';
+	return true;
+}
+
+static bool read_time(struct span text, long long *time)
+{
+	char digits[20];
+
+	if (!copy(text, digits, sizeof(digits)) || strspn(digits, "0123456789") != strlen(digits))
+		return false;
+	*time = strtoll(digits, NULL, 10);
+	return true;
+}
+
+/* One name=value; each comes once, as its part in the proof shows. */
+static bool take_parameter(struct stamp *stamp, char *mac, struct span text)
+{
+	const char *equals = memchr(text.at, '=', text.length);
+	struct span name = {text.at, equals ? (size_t)(equals - text.at) : 0}, value;
+
+	if (!equals)
+		return false;
+	value = (struct span){equals + 1, text.length - name.length - 1};
+	if (span_is(name, "account"))
+		return copy(value, stamp->account, sizeof(stamp->account));
+	if (span_is(name, "id"))
+		return decode(value, stamp->id, sizeof(stamp->id));
+	if (span_is(name, "recipient"))
+		return decode(value, stamp->recipient, sizeof(stamp->recipient));
+	if (span_is(name, "time"))
+		return read_time(value, &stamp->time);
+	return span_is(name, "mac") && value.length == MAC_DIGITS &&
+	       copy(value, mac, MAC_DIGITS + 1);
+}
+
+bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond *bond,
+		struct problem *why)
+{
+	char text[STAMP_VALUE_MAXIMUM + 1], mac[MAC_DIGITS + 1] = "", right[MAC_DIGITS + 1];
+	struct span part;
+
+	*stamp = (struct stamp){.time = 0};
+	problem_set(why, "malformed");
+	if (!stamp_is_like(value) || !squeeze(value, text))
+		return false;
+	for (const char *at = text + strlen(version); *at;
+	     at += part.length + (at[part.length] == ';')) {
+		part = (struct span){at, strcspn(at, ";")};
+		if (!take_parameter(stamp, mac, part))
+			return false;
+	}
+	if (!make_mac(stamp, bond, right)) {
+		problem_set(why, "no memory to verify it");
+		return false;
+	}
+	if (strlen(mac) == MAC_DIGITS && CRYPTO_memcmp(mac, right, MAC_DIGITS) == 0)
+		return true;
+	problem_set(why, "made with another key, or for another sender or message, or changed");
+	return false;
+}

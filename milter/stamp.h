@@ -1,0 +1,54 @@
+/*
+ * stamp: the tag as the gate hands it on to the cancel step in queued mode: what was decided at the
+ * gate, and the proof that it was decided there.
+ *
+ *	v1; account=NAME; id="ID"; recipient="ADDRESS"; time=SECONDS; mac=HEX
+ *
+ * In ID and ADDRESS every byte that is no visible ASCII, and each of " % ; \ is %XX. White space
+ * means nothing, so an MTA may fold the value, or break a long line, wherever it likes. mac is
+ * HMAC-SHA-256 (RFC 2104, RFC 6234) over all of it, the envelope sender and the Message-ID.
+ *
+ * A stamp holds for one sender and one message, as often as it is shown: recipients are not in it,
+ * because the MTA expands aliases after the gate.
+ */
+#ifndef STAMP_H
+#define STAMP_H
+
+#include "buffer.h"
+#include "field.h"
+#include "problem.h"
+#include "tag.h"
+
+#include <stdbool.h>
+
+#define STAMP_ACCOUNT_MAXIMUM 64   /* bytes, of an account's name */
+#define STAMP_VALUE_MAXIMUM   8192 /* bytes, white space not counted */
+
+struct stamp {
+	char account[STAMP_ACCOUNT_MAXIMUM + 1];
+	char id[TAG_ID_MAXIMUM + 1];
+	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the tag named none */
+	long long time;                          /* seconds since 1970, when it was made */
+};
+
+/* What a stamp is bound to, beside what it says. */
+struct stamp_bond {
+	const char *key;        /* secret; NUL-terminated text */
+	const char *sender;     /* envelope sender, without <> */
+	const char *message_id; /* with <> */
+};
+
+/* Does a tag's value look like a stamp, a true one or not? */
+bool stamp_is_like(struct span value);
+
+/* Appends the value, folded with LF. False if there is no memory. */
+bool stamp_write(const struct stamp *stamp, const struct stamp_bond *bond, struct buffer *value);
+
+/*
+ * Reads a value. False, and why, if it is malformed or was not made by stamp_write() with this key,
+ * for this sender and this message.
+ */
+bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond *bond,
+		struct problem *why);
+
+#endif
