@@ -158,9 +158,14 @@ static enum message_next handle_untrusted(struct message *message)
 		[UNTRUSTED_KEEP] = "untrusted_kept",
 	};
 
-	message->result = results[message->config->untrusted];
+	int untrusted = message->config->untrusted;
+
+	/* What looks like a stamp is never kept. */
+	if (untrusted == UNTRUSTED_KEEP && message->headers.stamps > 0)
+		untrusted = UNTRUSTED_STRIP;
+	message->result = results[untrusted];
 	message->level = LOG_LEVEL_WARNING;
-	switch (message->config->untrusted) {
+	switch (untrusted) {
 	case UNTRUSTED_KEEP:
 		message_write_log(message);
 		return MESSAGE_NOTHING_TO_DO;
