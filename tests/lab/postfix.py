@@ -8,6 +8,7 @@ but to the sink.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -132,13 +133,13 @@ class Postfix:
             second = conf.with_listener("postfix/master.cf.queued", self.second_port)
             workdir.write(f"{name}/etc/cancel-invite-route",
                           conf.with_listener("postfix/route", self.second_port))
-        main_cf = workdir.write(f"{name}/etc/main.cf", "\n".join((
+        main_cf = workdir.write(f"{name}/etc/main.cf", _last_of_each("\n".join((
             MAIN_CF.format(
                 folder=workdir / name, etc=self.etc, spool=self.spool, log=self._log,
                 data=workdir.folder(f"{name}/data", 0o700, MAIL_OWNER),
                 libraries=self._libraries, commands=self._commands,
                 owner=MAIL_OWNER, group=SETGID_GROUP, sink=sink.port),
-            filters, main.format(milter=milter), "")))
+            filters, main.format(milter=milter), ""))))
         workdir.write(f"{name}/etc/master.cf", MASTER_CF.format(
             port=self.smtp_port, chroot="y" if chroot else "n") + second)
         # Postfix waits until a file that has just been written looks finished, two seconds later.
@@ -147,7 +148,8 @@ class Postfix:
     def start(self):
         self._process = Process([self._master, "-c", self.etc], self.etc / "printed",
                                 env=self._environment())
-        self._process.wait_until(self._port.answers, log=self.log)
+        for port in filter(None, (self._port, self._second_port)):
+            self._process.wait_until(port.answers, log=self.log)
         return self
 
     def stop(self):
@@ -216,6 +218,17 @@ class Postfix:
         return subprocess.CompletedProcess(
             done.args, done.returncode, *(out.decode(errors="replace")
                                           for out in (done.stdout, done.stderr)))
+
+
+def _last_of_each(main_cf):
+    """main.cf with each parameter once, as it is given last.
+
+    Every Postfix process would warn of the others when it starts, postlogd too: into its own
+    socket, where it waits for itself for ever if that is full.
+    """
+    settings = re.split(r"^(?=[^\s#])", main_cf, flags=re.M)
+    last = {setting.partition("=")[0].strip(): setting for setting in settings}
+    return "".join(last.values())
 
 
 def postfix_socket(spec):
