@@ -2,6 +2,7 @@
 #
 #   make            build build/cancel-invite-milter
 #   make demo       install what is missing, run the main job for real, show what was delivered
+#                   (in queued mode; MODE=direct shows the other one)
 #   make check      install what is missing, run every test
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
 #   make lint asan tsan bench fuzz clean uninstall
@@ -13,6 +14,7 @@ PREFIX = /usr/local
 SYSCONFDIR = /etc
 DESTDIR =
 BUILD = build
+MODE = queued
 NAME = cancel-invite-milter
 
 CC = gcc
@@ -87,7 +89,7 @@ run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime
 
 # A private Postfix needs root.
 run-demo:
-	@if [ "$$(id -u)" -eq 0 ]; then tests/demo; else sudo tests/demo; fi
+	@if [ "$$(id -u)" -eq 0 ]; then tests/demo $(MODE); else sudo tests/demo $(MODE); fi
 
 may-demo:
 	@[ "$$(id -u)" -eq 0 ] || command -v sudo >/dev/null || \
