@@ -122,6 +122,20 @@ static void check_stamp_key(struct config_file *file)
 			config->stamp_key_file, STAMP_KEY_MINIMUM);
 }
 
+static void check_patterns(struct config_file *file, size_t line, const char *key,
+			   const struct string_list *patterns)
+{
+	for (size_t i = 0; i < patterns->count; i++) {
+		const char *at = strchr(patterns->items[i], '@');
+
+		if (strcmp(patterns->items[i], "*") != 0 &&
+		    (!at || !at[1] || strchr(patterns->items[i], '*')))
+			config_file_fault(file, line,
+					  "%s: \"%s\" is neither an address nor @domain nor *", key,
+					  patterns->items[i]);
+	}
+}
+
 static void check_queued_mode(struct config_file *file)
 {
 	if (file->config->mode != MODE_QUEUED)
@@ -130,6 +144,8 @@ static void check_queued_mode(struct config_file *file)
 		config_file_fault(file, config_file_milter_line(file, "queue_daemon"),
 				  "queue_daemon: the second listener needs a name");
 	check_stamp_key(file);
+	check_patterns(file, config_file_milter_line(file, "archives"), "archives",
+		       &file->config->archives);
 }
 
 static void check_milter(struct config_file *file)
@@ -208,21 +224,6 @@ static void make_endpoint(struct config_file *file, struct config_draft *draft)
 	file->out_of_memory |= !account->endpoint;
 }
 
-static void check_patterns(struct config_file *file, const struct config_draft *draft)
-{
-	const struct string_list *senders = &draft->account.senders;
-
-	for (size_t i = 0; i < senders->count; i++) {
-		const char *at = strchr(senders->items[i], '@');
-
-		if (strcmp(senders->items[i], "*") != 0 &&
-		    (!at || !at[1] || strchr(senders->items[i], '*')))
-			config_file_fault(file, config_draft_line(draft, "senders"),
-					  "senders: \"%s\" is neither an address nor @domain nor *",
-					  senders->items[i]);
-	}
-}
-
 static void check_account(struct config_file *file, struct config_draft *draft)
 {
 	struct account *account = &draft->account;
@@ -230,7 +231,7 @@ static void check_account(struct config_file *file, struct config_draft *draft)
 	FILE *ca;
 
 	make_endpoint(file, draft);
-	check_patterns(file, draft);
+	check_patterns(file, config_draft_line(draft, "senders"), "senders", &account->senders);
 	if (!account->senders.count && !account->logins.count)
 		config_file_fault(file, account->line,
 				  "[account %s]: neither senders nor logins: it "
@@ -411,6 +412,7 @@ void config_release(struct config *config)
 	free(config->queue_daemon);
 	free(config->stamp_key_file);
 	key_free(config->stamp_key);
+	free_list(&config->archives);
 	free(config->temp_dir);
 	free(config->syslog_facility);
 	free(config);

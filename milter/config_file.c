@@ -35,6 +35,7 @@ static const struct config_key milter_keys[] = {
 	 "/var/lib/cancel-invite-milter/stamp.key", 0, 0, NULL},
 	{"stamp_lifetime", TYPE_DURATION, offsetof(struct config, stamp_lifetime), "10d",
 	 60 * SECOND, 100 * DAY, NULL},
+	{"archives", TYPE_LIST, offsetof(struct config, archives), "", 0, 0, NULL},
 	{"temp_dir", TYPE_PATH, offsetof(struct config, temp_dir), "/var/tmp", 0, 0, NULL},
 	{"body_memory", TYPE_SIZE, offsetof(struct config, body_memory), "256K", 0, 64 * MIB, NULL},
 	{"max_message_size", TYPE_SIZE, offsetof(struct config, max_message_size), "9M", KIB,

@@ -194,11 +194,23 @@ static bool start_scanner(struct message *message)
 	return message->scanner != NULL;
 }
 
+static bool is_for_archive(const struct message *message)
+{
+	return message->envelope.count == 1 &&
+	       policy_is_archive(message->config, envelope_first(&message->envelope));
+}
+
 /* What there is to do with a message of this role that has a tag. */
 static enum message_next begin_work(struct message *message)
 {
 	if (message->role == ROLE_CANCEL && !message_check_stamp(message))
 		return decided_early(message);
+	if (message->role == ROLE_CANCEL && is_for_archive(message)) {
+		message->result = "archived";
+		message->level = LOG_LEVEL_INFO;
+		message->strip_only = true;
+		return MESSAGE_WANTS_NO_BODY;
+	}
 	if (message->role != ROLE_CANCEL && !message->trusted)
 		return handle_untrusted(message);
 	if (!message_check(message) || !start_scanner(message))

@@ -50,6 +50,12 @@ static bool check_sender(struct message *message)
 			       "the sender's address is too long");
 		return false;
 	}
+	/* The MTA would put its own behind it, and the stamp would be for another sender. */
+	if (message->role == ROLE_GATE && message->sender[0] && !strchr(message->sender, '@')) {
+		snprintf(text, sizeof(text), "sender <%s> has no domain", message->sender);
+		message_reject(message, "550", "5.1.7", "bad_sender", text);
+		return false;
+	}
 	message->account = policy_account(message->config, message->login, message->sender);
 	if (message->account)
 		return true;

@@ -143,6 +143,11 @@ class TestGate:
         result = at_gate(running, TAGGED, "robot@other.example")
         assert result.reply.startswith("550 5.7.1"), result
 
+    def test_refuses_a_sender_without_a_domain(self, running):
+        result = at_gate(running, TAGGED, "robot")
+        assert result.reply.startswith("550 5.1.7"), result
+        stamped(running, TAGGED, "")
+
     def test_strips_the_tag_of_a_stranger(self, running):
         result = at_gate(running, mail("X-Other: 1", TAG), client=STRANGER)
         assert (result.action, result.message_bytes) == ("accept", mail("X-Other: 1"))
@@ -306,6 +311,18 @@ class TestSecondListener:
         result = at_second(running, message, "app@acme.example", ["a@example.org", "b@example.org"])
         assert result.action == "tempfail" and "one recipient" in result.reply, result
         assert cronofy.requests() == []
+
+    def test_leaves_the_archive_s_copy_without_a_calendar(self, start, cronofy):
+        running = start(milter={"archives": ["archive@example.org", "@journal.example"]})
+        message = stamped(running)
+        for archive in "archive@example.org", "any@Journal.Example":
+            result = at_second(running, message, recipients=[archive])
+            assert (result.action, result.message_bytes) == ("accept", mail()), result
+        assert cronofy.requests() == []
+        running.wait_for_log("result=archived invite=board-1")
+        assert_cancelled(at_second(running, message))
+        forged = at_second(running, mail(FORGED), recipients=["archive@example.org"])
+        assert forged.action == "reject", forged
 
     def test_refuses_what_only_the_body_shows(self, running, cronofy):
         body = "--x\r\nContent-Type: multipart/encrypted; boundary=y\r\n\r\n--y--\r\n--x--\r\n"

@@ -271,6 +271,7 @@ static const struct {
 	{"[milter]\nmode = queue\n" KEY, 2, "not one of: direct, queued"},
 	{"[milter]\nmode = queued\nqueue_daemon =\n" KEY, 3, "needs a name"},
 	{"[milter]\nmode = queued\nroute = mail\n" KEY, 3, "not one of: header, domain"},
+	{"[milter]\nmode = queued\narchives = archive\n" KEY, 3, "neither an address"},
 	{"[milter]\nstamp_lifetime = 5s\n" KEY, 2, "from 60s to"},
 	{"[milter]\ndry_run = true\n" KEY, 2, "yes or no"},
 	{"[milter]\ndry_run =\n" KEY, 2, "yes or no"},
