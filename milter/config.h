@@ -79,6 +79,7 @@ struct config {
 	long long drain_timeout; /* ms */
 	int log;                 /* enum log_target */
 	int log_level;           /* enum log_level */
+	int log_format;          /* enum log_format */
 	char *syslog_facility;
 	bool dry_run;
 	bool strict_calendar;

@@ -15,6 +15,7 @@
 static const char *const modes[] = {"direct", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver", NULL};
 static const char *const untrusted[] = {"strip", "reject", "keep", NULL};
 static const char *const data_centers[] = {"us", "au", "ca", "de", "sg", "uk", NULL};
@@ -36,6 +37,7 @@ static const struct config_key milter_keys[] = {
 	 3600 * SECOND, NULL},
 	{"log", TYPE_CHOICE, offsetof(struct config, log), "syslog", 0, 0, log_targets},
 	{"log_level", TYPE_CHOICE, offsetof(struct config, log_level), "info", 0, 0, log_levels},
+	{"log_format", TYPE_CHOICE, offsetof(struct config, log_format), "text", 0, 0, log_formats},
 	{"syslog_facility", TYPE_TEXT, offsetof(struct config, syslog_facility), "mail", 0, 0,
 	 NULL},
 	{"dry_run", TYPE_YES_NO, offsetof(struct config, dry_run), "no", 0, 0, NULL},

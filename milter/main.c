@@ -81,7 +81,7 @@ static struct config *load_config(const char *path)
 static void use_log(const struct config *config)
 {
 	log_open((enum log_target)config->log, config_log_facility(config),
-		 (enum log_level)config->log_level);
+		 (enum log_level)config->log_level, (enum log_format)config->log_format);
 }
 
 static bool open_socket(const struct config *config, struct problem *why)

@@ -67,6 +67,7 @@ static void every_key_has_the_documented_default(void **state)
 	assert_int_equal(config->drain_timeout, 60000);
 	assert_int_equal(config->log, LOG_TO_SYSLOG);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+	assert_int_equal(config->log_format, LOG_FORMAT_TEXT);
 	assert_int_equal(config_log_facility(config), LOG_MAIL);
 	assert_false(config->dry_run);
 	assert_false(config->strict_calendar);
@@ -100,7 +101,7 @@ static void reads_every_key(void **state)
 		"[milter]\n"
 		"socket = inet:10025@127.0.0.1\nsocket_mode = 0600\nheader = X-Stop\nmode = direct\n"
 		"temp_dir = /tmp\nbody_memory = 0\nmax_message_size = 1K\nmax_active = 10000\n"
-		"drain_timeout = 250ms\nlog = stderr\nlog_level = debug\nsyslog_facility = local3\n"
+		"drain_timeout = 250ms\nlog = stderr\nlog_level = debug\nlog_format = json\nsyslog_facility = local3\n"
 		"dry_run = yes\nstrict_calendar = yes\non_refused = hold\non_unavailable = deliver\n"
 		"[trust]\nnetworks = 192.0.2.0/24\nauthenticated = no\nuntrusted = keep\n"
 		"[cronofy]\ndata_center = uk\napi_key_file = key\nca_file = key\n"
@@ -117,6 +118,7 @@ static void reads_every_key(void **state)
 	assert_int_equal(config->drain_timeout, 250);
 	assert_int_equal(config->log, LOG_TO_STDERR);
 	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
 	assert_int_equal(config_log_facility(config), LOG_LOCAL3);
 	assert_true(config->dry_run);
 	assert_true(config->strict_calendar);
@@ -323,6 +325,7 @@ static const struct {
 	{"[milter]\ntemp_dir = key\n" KEY, 2, "no directory"},
 	{"[milter]\nsyslog_facility = post\n" KEY, 2, "post"},
 	{"[milter]\non_unavailable = reject\n" KEY, 2, "outage"},
+	{"[milter]\nlog_format = xml\n" KEY, 2, "not one of: text, json"},
 	{"[cronofy]\n", 0, "api_key_file is missing"},
 	{"", 0, "api_key_file is missing"},
 	{"[account a]\nsenders = *\n", 1, "api_key_file is missing"},
