@@ -91,6 +91,8 @@ struct config {
 	bool trust_authenticated;
 	int untrusted; /* enum untrusted */
 
+	char *metrics_listen; /* address:port; "": no page */
+
 	struct account *accounts;
 	size_t account_count;
 };

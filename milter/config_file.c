@@ -58,6 +58,11 @@ static const struct config_key trust_keys[] = {
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
+static const struct config_key metrics_keys[] = {
+	{"listen", TYPE_TEXT, offsetof(struct config, metrics_listen), "", 0, 0, NULL},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
 /* The first two are an [account]'s own; the others may also stand in [cronofy], for all of them. */
 #define OWN_KEYS 2
 static const struct config_key account_keys[] = {
@@ -131,6 +136,9 @@ static void take_key(struct config_file *file, const char *name, const char *val
 	case SECTION_TRUST:
 		set_key(file, trust_keys, 0, file->trust_lines, file->config, name, value);
 		break;
+	case SECTION_METRICS:
+		set_key(file, metrics_keys, 0, file->metrics_lines, file->config, name, value);
+		break;
 	case SECTION_CRONOFY:
 		set_key(file, account_keys, OWN_KEYS, file->defaults.lines, &file->defaults.account,
 			name, value);
@@ -197,6 +205,7 @@ static void begin_section(struct config_file *file, const char *line)
 	static const char *const names[] = {
 		[SECTION_MILTER] = "milter",
 		[SECTION_TRUST] = "trust",
+		[SECTION_METRICS] = "metrics",
 		[SECTION_CRONOFY] = "cronofy",
 	};
 	const size_t length = strcspn(line + 1, "]");
@@ -220,8 +229,8 @@ static void begin_section(struct config_file *file, const char *line)
 		return;
 	}
 	fault(file,
-	      "[%s]: unknown section; there are [milter], [trust], [cronofy] and "
-	      "[account NAME]",
+	      "[%s]: unknown section; there are [milter], [trust], [metrics], [cronofy] "
+	      "and [account NAME]",
 	      name);
 }
 
@@ -332,6 +341,7 @@ bool config_file_read(struct config_file *file)
 		file->directory[slash - file->config->file] = '\0';
 	config_value_set_initial(file, milter_keys, file->config);
 	config_value_set_initial(file, trust_keys, file->config);
+	config_value_set_initial(file, metrics_keys, file->config);
 	config_value_set_initial(file, account_keys, &file->defaults.account);
 	stream = fopen(file->config->file, "re");
 	if (!stream) {

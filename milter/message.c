@@ -165,8 +165,10 @@ enum message_next message_end_headers(struct message *message, const char *queue
 	unsigned char random[MIME_STEMS * MIME_STEM_DIGITS / 2];
 
 	snprintf(message->queue_id, sizeof(message->queue_id), "%s", queue_id);
-	if (message->headers.tags == 0)
+	if (message->headers.tags == 0) {
+		metrics_count_untagged(message->services->metrics);
 		return MESSAGE_NOTHING_TO_DO;
+	}
 	if (!message->trusted)
 		return handle_untrusted(message);
 	if (!message_check(message))

@@ -75,6 +75,9 @@ void message_write_log(struct message *message)
 	if (message->verdict.text[0])
 		log_field(&line, "reason", message->verdict.text);
 	log_end(message->level, &line);
+	metrics_count_message(message->services->metrics,
+			      message->account ? message->account->name : NULL, message->result,
+			      ms);
 	message->told = true;
 }
 
