@@ -146,7 +146,8 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
 		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
 	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
-		conf/sendmail/direct.mc $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+		conf/sendmail/direct.mc conf/prometheus/$(NAME).rules.yml \
+		conf/grafana/$(NAME).json $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 
 # The configuration and the keys stay.
 uninstall:

@@ -57,8 +57,8 @@ struct metrics {
 };
 
 /* What is counted for every account from the beginning. */
-static const char *const outcomes[] = {"cancelled",    "refused", "unavailable",
-				       "bad_calendar", "failed",  "busy"};
+static const char *const outcomes[] = {"cancelled", "refused", "unavailable", "bad_calendar",
+				       "failed",    "busy",    "not_taken"};
 static const char *const statuses[] = {"200", "401", "402", "403", "429", "none"};
 
 /* ---- text ---- */
