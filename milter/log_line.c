@@ -3,6 +3,7 @@
 #include "problem.h"
 #include "utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define VALUE_MAXIMUM 511 /* bytes of a value that are shown */
@@ -56,18 +57,17 @@ static size_t shown_length(const char *value, size_t length, size_t most)
 static void append_json_value(struct buffer *out, const char *value)
 {
 	static const char more[] = "...";
-	char cut[VALUE_MAXIMUM];
+	char cut[VALUE_MAXIMUM + 1];
 	const size_t length = strlen(value);
-	size_t shown;
+	int shown;
 
 	if (length <= VALUE_MAXIMUM) {
 		log_append_json(out, value, length);
 		return;
 	}
-	shown = shown_length(value, length, VALUE_MAXIMUM - strlen(more));
-	memcpy(cut, value, shown);
-	memcpy(cut + shown, more, strlen(more));
-	log_append_json(out, cut, shown + strlen(more));
+	shown = (int)shown_length(value, length, VALUE_MAXIMUM - strlen(more));
+	snprintf(cut, sizeof(cut), "%.*s%s", shown, value, more);
+	log_append_json(out, cut, strlen(cut));
 }
 
 static void append_text_value(struct buffer *out, const char *value)

@@ -281,7 +281,8 @@ static bool open_page(const struct config *config, int *listening, struct proble
 }
 
 /* What messages share, and the page that shows it. */
-static bool start_services(struct server *server, int page_listening, struct problem *why)
+static bool start_services(struct server *server, const struct config *config, int page_listening,
+			   struct problem *why)
 {
 	struct message_services *services = &server->services;
 
@@ -296,7 +297,7 @@ static bool start_services(struct server *server, int page_listening, struct pro
 	services->http = http_start(why);
 	if (!services->http)
 		return false;
-	show_config(services->metrics, server->config);
+	show_config(services->metrics, config);
 	if (page_listening >= 0)
 		server->page = metrics_page_start(page_listening, services->metrics, why);
 	return page_listening < 0 || server->page;
@@ -310,6 +311,7 @@ static int run(struct config *config)
 	sigset_t signals;
 
 	/* Until we listen, what goes wrong is told on standard error, where the starter looks. */
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_INFO, (enum log_format)config->log_format);
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
 	raise_descriptor_limit();
 	signal(SIGPIPE, SIG_IGN); /* a reader of the log who leaves is no reason to stop */
@@ -330,7 +332,7 @@ static int run(struct config *config)
 	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
 	fill_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	if (!start_services(&server, page_listening, &why)) {
+	if (!start_services(&server, config, page_listening, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_OSERR;
 	}

@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from lab import tools
-from lab.filter_process import FilterProcess, binary
+from lab.filter_process import FilterProcess, binary, run
 from lab.milter_client import TAG, MilterSession, mail
 from lab.process import until
 from standin.client import status
@@ -90,6 +90,13 @@ class TestJson:
         assert refused["result"] == "refused" and refused["reply"] == "554_5.5.0"
         assert bad["result"] == "bad_tag" and "X-Cancel-Invite" in bad["reason"]
         assert any(entry["level"] == "error" and "X Off" in entry["message"] for entry in found)
+
+    def test_begins_with_a_failed_start(self, make, workdir):
+        workdir.write("milter.sock", "no socket")
+        ended = run("-c", make(milter={"log_format": "json"}).config)
+        entry, = entries(ended.stderr)
+        assert ended.returncode == 69 and entry["level"] == "error"
+        assert "milter.sock" in entry["message"]
 
     @pytest.mark.parametrize("sender", [
         HOSTILE.encode() + b"@a.example", b"\xff\xfe@a.example", b'"\x01\x7f\\"@a.example',
