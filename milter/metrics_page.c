@@ -147,8 +147,7 @@ struct metrics_page *metrics_page_start(int listening, struct metrics *metrics, 
 		on_connection, page, MHD_OPTION_END);
 	if (page->daemon)
 		return page;
-	close(listening);
-	free(page);
+	free(page); /* libmicrohttpd has closed the socket */
 	return NULL;
 }
 

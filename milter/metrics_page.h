@@ -17,7 +17,10 @@
 
 struct metrics_page;
 
-/* Starts to answer at a listening socket, which is the page's from now on. NULL, and why. */
+/*
+ * Starts to answer at a listening socket, which is the page's from now on, also if it fails. NULL,
+ * and why.
+ */
 struct metrics_page *metrics_page_start(int listening, struct metrics *metrics,
 					struct problem *why);
 
