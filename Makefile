@@ -27,7 +27,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical -lcrypto
+LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd
 
 SOURCES = $(wildcard milter/*.c)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
@@ -148,7 +148,8 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
 		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
 	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
-		conf/sendmail/direct.mc $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+		conf/sendmail/direct.mc conf/prometheus/$(NAME).rules.yml \
+		conf/grafana/$(NAME).json $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 
 # The configuration and the keys stay.
 uninstall:

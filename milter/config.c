@@ -3,6 +3,7 @@
 #include "config_file.h"
 #include "headers.h"
 #include "key_file.h"
+#include "socket.h"
 #include "stamp_key.h"
 
 #include <grp.h>
@@ -169,6 +170,20 @@ static void check_milter(struct config_file *file)
 			file, config_file_milter_line(file, "on_unavailable"),
 			"on_unavailable: reject would bounce mail for an outage; it takes "
 			"tempfail, hold or deliver");
+}
+
+/* ---- [metrics] ---- */
+
+static void check_metrics(struct config_file *file)
+{
+	const char *listen = file->config->metrics_listen;
+	struct socket_address where;
+
+	if (listen[0] && !socket_read_address(&where, listen))
+		config_file_fault(file, file->metrics_lines[0],
+				  "listen: \"%s\" is no address with a port; right would be "
+				  "127.0.0.1:9895 or [::1]:9895",
+				  listen);
 }
 
 /* ---- accounts ---- */
@@ -361,6 +376,7 @@ struct config *config_load(const char *path, struct buffer *faults)
 			add_default_account(&file);
 		if (!file.out_of_memory) {
 			check_milter(&file);
+			check_metrics(&file);
 			check_accounts(&file);
 		}
 		good = !file.out_of_memory && faults->length == faults_before && !faults->failed &&
@@ -415,6 +431,7 @@ void config_release(struct config *config)
 	free_list(&config->archives);
 	free(config->temp_dir);
 	free(config->syslog_facility);
+	free(config->metrics_listen);
 	free(config);
 }
 

@@ -98,6 +98,7 @@ struct config {
 	long long drain_timeout; /* ms */
 	int log;                 /* enum log_target */
 	int log_level;           /* enum log_level */
+	int log_format;          /* enum log_format */
 	char *syslog_facility;
 	bool dry_run;
 	bool strict_calendar;
@@ -108,6 +109,8 @@ struct config {
 	size_t network_count;
 	bool trust_authenticated;
 	int untrusted; /* enum untrusted */
+
+	char *metrics_listen; /* address:port; "": no page */
 
 	struct account *accounts;
 	size_t account_count;

@@ -226,7 +226,10 @@ enum message_next message_end_headers(struct message *message, const char *queue
 	snprintf(message->queue_id, sizeof(message->queue_id), "%s", queue_id);
 	if (message->envelope.suffixed && message_refuse_suffix(message))
 		return decided_early(message);
-	return message->headers.tags > 0 ? begin_work(message) : MESSAGE_NOTHING_TO_DO;
+	if (message->headers.tags > 0)
+		return begin_work(message);
+	metrics_count_untagged(message->services->metrics);
+	return MESSAGE_NOTHING_TO_DO;
 }
 
 enum message_next message_add_body(struct message *message, const char *data, size_t length)
