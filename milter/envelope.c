@@ -1,5 +1,7 @@
 #include "envelope.h"
 
+#include "hex.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -98,13 +100,6 @@ const char *envelope_first(const struct envelope *envelope)
 
 /* ---- ORCPT ---- */
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool envelope_original(const struct envelope_recipient *recipient, char *out, size_t size)
 {
 	static const char type[] = "rfc822;";
@@ -117,11 +112,11 @@ bool envelope_original(const struct envelope_recipient *recipient, char *out, si
 		char c = *at;
 
 		if (c == '+') { /* xtext: +XX (RFC 3461, 4) */
-			int high = hex_value(at[1]), low = high < 0 ? -1 : hex_value(at[2]);
+			const int byte = hex_byte(at + 1);
 
-			if (low < 0)
+			if (byte < 0)
 				return false;
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			at += 2;
 		}
 		if (used + 1 >= size)

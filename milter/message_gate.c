@@ -1,5 +1,6 @@
 #include "message_state.h"
 
+#include "hex.h"
 #include "stamp.h"
 
 #include <stdio.h>
@@ -15,8 +16,7 @@ static bool add_message_id(struct message *message)
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return false;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(digits + 2 * i, 3, "%02x", random[i]);
+	hex_write(digits, random, sizeof(random));
 	snprintf(message->headers.message_id, sizeof(message->headers.message_id), "<%s@%.200s>",
 		 digits, message->host[0] ? message->host : "cancel-invite-milter.invalid");
 	headers_add_field(&message->edits, "Message-ID", message->headers.message_id);

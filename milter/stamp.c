@@ -1,5 +1,7 @@
 #include "stamp.h"
 
+#include "hex.h"
+
 #include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAC_BYTES  32 /* SHA-256 */
+#define MAC_BYTES  ((size_t)32) /* SHA-256 */
 #define MAC_DIGITS (2 * MAC_BYTES)
 #define LINE       72 /* characters, where the value is folded */
 
@@ -69,8 +71,8 @@ static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
 		    (const unsigned char *)text.data, text.length, digest, &length) &&
 	       length == MAC_BYTES;
 	buffer_free(&text);
-	for (unsigned int i = 0; good && i < MAC_BYTES; i++)
-		snprintf(mac + (size_t)i * 2, 3, "%02x", digest[i]);
+	if (good)
+		hex_write(mac, digest, MAC_BYTES);
 	return good;
 }
 
@@ -163,13 +165,6 @@ bool stamp_is_like(struct span value)
 	       strstr(text, ";mac=");
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* "%XX..." into what it says; false if it is malformed or does not fit. */
 static bool decode(struct span text, char *out, size_t size)
 {
@@ -181,12 +176,11 @@ static bool decode(struct span text, char *out, size_t size)
 		char c = text.at[i];
 
 		if (c == '%') {
-			int high = i + 3 < text.length ? hex_value(text.at[i + 1]) : -1;
-			int low = i + 3 < text.length ? hex_value(text.at[i + 2]) : -1;
+			const int byte = i + 3 < text.length ? hex_byte(text.at + i + 1) : -1;
 
-			if (high < 0 || low < 0 || (high == 0 && low == 0))
+			if (byte <= 0)
 				return false;
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 		}
 		if (used + 1 >= size)

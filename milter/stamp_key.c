@@ -1,5 +1,7 @@
 #include "stamp_key.h"
 
+#include "hex.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,20 +11,19 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define KEY_BYTES 32
+#define KEY_BYTES ((size_t)32)
 
 static bool write_key(int file, uid_t user, gid_t group)
 {
 	unsigned char random[KEY_BYTES];
-	char text[2 * KEY_BYTES + 2];
+	char text[2 * KEY_BYTES + 1];
 	bool good;
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return false;
-	for (size_t i = 0; i < KEY_BYTES; i++)
-		snprintf(text + 2 * i, 3, "%02x", random[i]);
-	text[2 * KEY_BYTES] = '\n';
-	good = write(file, text, 2 * KEY_BYTES + 1) == 2 * KEY_BYTES + 1 &&
+	hex_write(text, random, KEY_BYTES);
+	text[2 * KEY_BYTES] = '\n'; /* no NUL is written */
+	good = write(file, text, sizeof(text)) == (ssize_t)sizeof(text) &&
 	       (user == (uid_t)-1 || fchown(file, user, group) == 0) && fsync(file) == 0;
 	explicit_bzero(random, sizeof(random));
 	explicit_bzero(text, sizeof(text));

@@ -1,6 +1,7 @@
 #include "tag.h"
 
 #include "buffer.h"
+#include "hex.h"
 #include "utf8.h"
 
 #include <string.h>
@@ -13,17 +14,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 /* RFC 2047, 4.2. */
 static bool decode_q(struct span text, struct buffer *out)
 {
@@ -33,15 +23,11 @@ static bool decode_q(struct span text, struct buffer *out)
 		if (c == '_') {
 			c = ' ';
 		} else if (c == '=') {
-			int high, low;
+			const int byte = text.length - i < 3 ? -1 : hex_byte(text.at + i + 1);
 
-			if (text.length - i < 3)
+			if (byte < 0)
 				return false;
-			high = hex_value(text.at[i + 1]);
-			low = hex_value(text.at[i + 2]);
-			if (high < 0 || low < 0)
-				return false;
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 		}
 		buffer_append(out, &c, 1);
