@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define BODY_MEMORY ((size_t)256 * 1024)
 #define TAG_NAME    "X-Cancel-Invite"
@@ -285,6 +286,25 @@ static int print_message(struct message *message, struct mail_file *file, const 
 	return good ? finish_output() : complain(EX_IOERR, why.text);
 }
 
+/*
+ * The ledger that there is; NULL if there is none. One that we made would belong to us, and the
+ * filter could not use it.
+ */
+static struct ledger *open_ledger(const struct config *config)
+{
+	const struct ledger_options options = {
+		.path = config->ledger_file,
+		.mode = LEDGER_STORE_EXISTING,
+		.keep = config->ledger_keep,
+		.retry = LEDGER_RETRY,
+	};
+	struct problem why;
+
+	if (!config->ledger_file || access(config->ledger_file, F_OK) < 0)
+		return NULL;
+	return ledger_start(&options, &why);
+}
+
 static int try_message(struct message *message, struct config *config, struct mail_file *file,
 		       const char *path, const char *sender, char *const *recipients, int count)
 {
@@ -338,6 +358,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	}
 	services.http = http_start(&why);
 	services.places = places_new();
+	services.ledger = open_ledger(config);
 	if (services.http && services.places)
 		message = message_new(&services);
 	if (message)
@@ -346,6 +367,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	else
 		exit_code = complain(EX_OSERR, services.http ? "no memory" : why.text);
 	message_free(message);
+	ledger_free(services.ledger);
 	http_stop(services.http);
 	places_free(services.places);
 	mail_file_close(&file);

@@ -90,6 +90,10 @@ struct config {
 	bool trust_authenticated;
 	int untrusted; /* enum untrusted */
 
+	char *ledger_file;     /* NULL: keep nothing */
+	long long ledger_keep; /* ms */
+	bool ledger_required;
+
 	struct account *accounts;
 	size_t account_count;
 };

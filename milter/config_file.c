@@ -56,6 +56,15 @@ static const struct config_key trust_keys[] = {
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
+static const struct config_key ledger_keys[] = {
+	{"file", TYPE_PATH_OR_NONE, offsetof(struct config, ledger_file),
+	 "/var/lib/cancel-invite-milter/ledger.db", 0, 0, NULL},
+	{"keep", TYPE_DURATION, offsetof(struct config, ledger_keep), "30d", 3600 * SECOND,
+	 3650 * DAY, NULL},
+	{"required", TYPE_YES_NO, offsetof(struct config, ledger_required), "no", 0, 0, NULL},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
 /* The first two are an [account]'s own; the others may also stand in [cronofy], for all of them. */
 #define OWN_KEYS 2
 static const struct config_key account_keys[] = {
@@ -133,6 +142,9 @@ static void take_key(struct config_file *file, const char *name, const char *val
 		set_key(file, account_keys, OWN_KEYS, file->defaults.lines, &file->defaults.account,
 			name, value);
 		break;
+	case SECTION_LEDGER:
+		set_key(file, ledger_keys, 0, file->ledger_lines, file->config, name, value);
+		break;
 	case SECTION_ACCOUNT:
 		set_key(file, account_keys, 0, file->drafts[file->draft_count - 1].lines,
 			&file->drafts[file->draft_count - 1].account, name, value);
@@ -196,6 +208,7 @@ static void begin_section(struct config_file *file, const char *line)
 		[SECTION_MILTER] = "milter",
 		[SECTION_TRUST] = "trust",
 		[SECTION_CRONOFY] = "cronofy",
+		[SECTION_LEDGER] = "ledger",
 	};
 	const size_t length = strcspn(line + 1, "]");
 	char *const name = file->section_name;
@@ -218,8 +231,8 @@ static void begin_section(struct config_file *file, const char *line)
 		return;
 	}
 	fault(file,
-	      "[%s]: unknown section; there are [milter], [trust], [cronofy] and "
-	      "[account NAME]",
+	      "[%s]: unknown section; there are [milter], [trust], [cronofy], "
+	      "[ledger] and [account NAME]",
 	      name);
 }
 
@@ -330,6 +343,7 @@ bool config_file_read(struct config_file *file)
 		file->directory[slash - file->config->file] = '\0';
 	config_value_set_initial(file, milter_keys, file->config);
 	config_value_set_initial(file, trust_keys, file->config);
+	config_value_set_initial(file, ledger_keys, file->config);
 	config_value_set_initial(file, account_keys, &file->defaults.account);
 	stream = fopen(file->config->file, "re");
 	if (!stream) {
@@ -346,6 +360,11 @@ bool config_file_read(struct config_file *file)
 size_t config_file_milter_line(const struct config_file *file, const char *name)
 {
 	return line_of(milter_keys, file->milter_lines, name);
+}
+
+size_t config_file_ledger_line(const struct config_file *file, const char *name)
+{
+	return line_of(ledger_keys, file->ledger_lines, name);
 }
 
 bool config_draft_has(const struct config_draft *draft, const char *name)

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "headers.h"
 #include "http.h"
+#include "ledger.h"
 #include "places.h"
 #include "rewrite.h"
 
@@ -23,6 +24,7 @@
 struct message_services {
 	struct http *http;
 	struct places *places;
+	struct ledger *ledger; /* NULL: keep nothing */
 };
 
 struct message;

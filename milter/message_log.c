@@ -21,6 +21,12 @@ static void log_cancel(struct message *message, struct buffer *line)
 		log_field(line, "http", cancel->http_version == 20 ? "2" : "1.1");
 	}
 	log_number(line, "connects", cancel->new_connections);
+}
+
+static void log_calendar(struct message *message, struct buffer *line)
+{
+	if (message->kept)
+		log_field(line, "kept", message->kept);
 	if (message->calendar.uid[0])
 		log_field(line, "uid", message->calendar.uid);
 	if (message->calendar.sequence[0])
@@ -50,6 +56,7 @@ static const char *show_client(const struct message *message, char *out, size_t 
 /* The one line about this message. */
 void message_write_log(struct message *message)
 {
+	const long long ms = monotonic_now() - message->begun;
 	struct buffer line = buffer_with_maximum(8192);
 	char client[INET6_ADDRSTRLEN];
 
@@ -67,9 +74,10 @@ void message_write_log(struct message *message)
 		  message->headers.message_id[0] ? message->headers.message_id : "-");
 	if (message->cancel.attempts > 0)
 		log_cancel(message, &line);
+	log_calendar(message, &line);
 	if (message->config->dry_run)
 		log_field(&line, "dry_run", "yes");
-	log_number(&line, "ms", monotonic_now() - message->begun);
+	log_number(&line, "ms", ms);
 	if (message->verdict.action == MESSAGE_REJECT ||
 	    message->verdict.action == MESSAGE_TEMPFAIL)
 		buffer_printf(&line, " reply=%s_%s", message->verdict.code,
@@ -78,6 +86,7 @@ void message_write_log(struct message *message)
 		log_field(&line, "reason", message->verdict.text);
 	log_write(message->level, "%s", line.data ? line.data : "no memory for a log line");
 	buffer_free(&line);
+	message_record(message, ms);
 	message->told = true;
 }
 
