@@ -9,10 +9,27 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #define HOUR  3600000LL
 #define RETRY 50 /* ms */
+
+/* SQLite's calls come through here: how often was something brought to the disk? */
+static atomic_int syncs;
+
+int fdatasync(int file)
+{
+	syncs++;
+	return (int)syscall(SYS_fdatasync, file);
+}
+
+int fsync(int file)
+{
+	syncs++;
+	return (int)syscall(SYS_fsync, file);
+}
 
 static struct ledger *start(const char *path)
 {
@@ -135,6 +152,27 @@ static void stopping_writes_what_was_handed_in(void **state)
 	assert_int_equal(sql(path, "SELECT count(*) FROM attempt"), 1000);
 }
 
+static void what_is_kept_is_on_the_disk_and_records_go_with_it(void **state)
+{
+	struct ledger *ledger = start(ledger_path(*state));
+	int before;
+
+	assert_true(keep(ledger, "i-1", "<1@x>", "calendar"));
+	for (int i = 0; i < 20; i++) {
+		before = syncs;
+		record(ledger, "i-1");
+		assert_true(keep(ledger, "i-1", "<2@x>", "calendar"));
+		assert_true(syncs > before);
+	}
+	/* One for all, and some for bringing the log over into the file. */
+	before = syncs;
+	for (int i = 0; i < 50; i++)
+		record(ledger, "i-1");
+	assert_true(keep(ledger, "i-1", "<3@x>", "calendar"));
+	assert_in_range(syncs - before, 1, 4);
+	ledger_free(ledger);
+}
+
 struct crowd {
 	struct ledger *ledger;
 	int number;
@@ -154,6 +192,23 @@ static void *keep_some(void *context)
 		check_same(crowd->ledger, "i-1", id, id);
 	}
 	return NULL;
+}
+
+static void many_at_once_share_commits(void **state)
+{
+	struct ledger *ledger = start(ledger_path(*state));
+	struct crowd crowd[40];
+	pthread_t threads[40];
+	const int before = syncs;
+
+	for (int i = 0; i < 40; i++) {
+		crowd[i] = (struct crowd){.ledger = ledger, .number = i};
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_some, &crowd[i]), 0);
+	}
+	for (int i = 0; i < 40; i++)
+		pthread_join(threads[i], NULL);
+	assert_in_range(syncs - before, 20, 400); /* for 800 calendars */
+	ledger_free(ledger);
 }
 
 static void many_at_once_lose_nothing(void **state)
@@ -424,6 +479,8 @@ int main(void)
 		test(the_latest_calendar_is_found_for_any_message),
 		test(records_are_written_without_anybody_waiting),
 		test(stopping_writes_what_was_handed_in),
+		test(what_is_kept_is_on_the_disk_and_records_go_with_it),
+		test(many_at_once_share_commits),
 		test(many_at_once_lose_nothing),
 		test(a_directory_that_comes_later_is_enough),
 		test(a_file_that_is_no_ledger_is_left_until_it_is_moved_away),
