@@ -23,7 +23,7 @@
 
 #include <stdbool.h>
 
-#define LEDGER_RETRY 10000 /* ms */
+#define LEDGER_RETRY 5000 /* ms */
 
 struct ledger_options {
 	const char *path;            /* copied */
