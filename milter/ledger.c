@@ -204,6 +204,13 @@ static bool is_time_to_write(const struct ledger *ledger, long long now)
 				       now >= ledger->queue.oldest + RECORD_DELAY);
 }
 
+/* Writing goes first, unless there is always something to write. With the lock held. */
+static bool is_time_to_prune(const struct ledger *ledger, long long now)
+{
+	return ledger->usable &&
+	       now >= ledger->next_prune + (is_time_to_write(ledger, now) ? PRUNE_OVERDUE : 0);
+}
+
 static void *run(void *context)
 {
 	struct ledger *ledger = context;
@@ -216,12 +223,10 @@ static void *run(void *context)
 			pthread_mutex_unlock(&ledger->lock);
 			open_stores(ledger);
 			pthread_mutex_lock(&ledger->lock);
-		} else if (ledger->usable && now >= ledger->next_prune + PRUNE_OVERDUE) {
+		} else if (is_time_to_prune(ledger, now)) {
 			prune(ledger);
 		} else if (is_time_to_write(ledger, now)) {
 			write_entries(ledger);
-		} else if (ledger->usable && now >= ledger->next_prune) {
-			prune(ledger);
 		} else {
 			monotonic_wait(&ledger->handed_in, &ledger->lock, next_moment(ledger));
 		}

@@ -739,8 +739,22 @@ class TestCommands:
         assert len(cronofy.requests()) == 1
         assert [one["queue_id"] for one in log_of(running, "board-1", 2)] == ["4XyZ1234", "try"]
 
-    def test_to_try_a_message_make_no_ledger(self, make, cronofy, workdir):
+    def test_to_cancel_always_ask_and_keep_the_calendar_for_later(self, make, cronofy):
+        cronofy.set(second_cancel="404")
+        running = make().start()
+        done = run("--cancel", "board-1", GUEST, "-c", running.config)
+        assert done.returncode == OK and not done.stderr
+        assert calendar_of(deliver(running)).decode().splitlines() == done.stdout.splitlines()
+        one, other = log_of(running, "board-1", 2)
+        assert (one["queue_id"], one["result"], one["status"]) == ("cancel", "cancelled", 200)
+        assert (other["kept"], other["uid"]) == ("fallback", one["uid"])
+        done = run("--cancel", "board-1", GUEST, "-c", running.config)
+        assert done.returncode == UNAVAILABLE and not done.stdout
+        assert len(cronofy.requests()) == 3
+
+    def test_to_try_and_to_cancel_make_no_ledger(self, make, cronofy, workdir):
         made = make()
         message = workdir.write("tagged.eml", TAGGED)
         assert run("--try", message, GUEST, "-c", made.config).returncode == OK
+        assert run("--cancel", "board-1", GUEST, "-c", made.config).returncode == OK
         assert not (workdir / "ledger.db").exists()
