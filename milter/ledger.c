@@ -16,7 +16,7 @@
 #define PRUNE_INTERVAL     60000  /* ms, once nothing old is left */
 #define PRUNE_PAUSE        20     /* ms between two steps, for other processes */
 #define PRUNE_OVERDUE      600000 /* ms: then also if there is always something else to do */
-#define PRUNE_STEP         500    /* attempts, and calendars */
+#define PRUNE_STEP         100    /* attempts, and calendars */
 
 struct ledger {
 	char *path;
