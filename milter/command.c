@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define BODY_MEMORY ((size_t)256 * 1024)
 #define TAG_NAME    "X-Cancel-Invite"
@@ -34,6 +35,25 @@ static int finish_output(void)
 	return fflush(stdout) == 0 && !ferror(stdout)
 		       ? EX_OK
 		       : complain(EX_IOERR, "cannot write the result");
+}
+
+/*
+ * The ledger that there is; NULL if there is none. One that we made would belong to us, and the
+ * filter could not use it.
+ */
+static struct ledger *open_ledger(const struct config *config)
+{
+	const struct ledger_options options = {
+		.path = config->ledger_file,
+		.mode = LEDGER_STORE_EXISTING,
+		.keep = config->ledger_keep,
+		.retry = LEDGER_RETRY,
+	};
+	struct problem why;
+
+	if (!config->ledger_file || access(config->ledger_file, F_OK) < 0)
+		return NULL;
+	return ledger_start(&options, &why);
 }
 
 /* ---- --rewrite ---- */
@@ -196,18 +216,51 @@ static const struct account *find_account(const struct config *config, const cha
 	return NULL;
 }
 
-static int print_calendar(const struct cancel_result *result, const char *recipient)
+/* For a message that comes later, when Cronofy knows the invite no more. */
+static void keep_calendar(const struct config *config, const struct cancel_request *request,
+			  const struct cancel_result *result, const struct calendar *calendar)
+{
+	const struct ledger_key key = {request->account->name, request->invite_id,
+				       request->recipient, ""};
+	const struct attempt attempt = {
+		.status = result->status,
+		.texts =
+			{
+				[ATTEMPT_RESULT] = "cancelled",
+				[ATTEMPT_ACCOUNT] = key.account,
+				[ATTEMPT_INVITE] = key.invite_id,
+				[ATTEMPT_RECIPIENT] = key.recipient,
+				[ATTEMPT_QUEUE_ID] = "cancel",
+				[ATTEMPT_UID] = calendar->uid,
+				[ATTEMPT_SEQUENCE] = calendar->sequence,
+			},
+	};
+	struct ledger *ledger = open_ledger(config);
+	struct problem why;
+
+	if (!ledger)
+		return;
+	if (!ledger_keep(ledger, &key, span_of(&result->calendar), &why))
+		fprintf(stderr, "warning: %s\n", why.text);
+	ledger_record(ledger, &attempt);
+	ledger_free(ledger);
+}
+
+static int take_calendar(const struct config *config, const struct cancel_request *request,
+			 const struct cancel_result *result)
 {
 	struct calendar calendar;
 	struct problem why;
 	int exit_code = EX_TEMPFAIL;
 
-	if (!calendar_accept(&calendar, span_of(&result->calendar), recipient, NULL, &why)) {
+	if (!calendar_accept(&calendar, span_of(&result->calendar), request->recipient, NULL,
+			     &why)) {
 		fprintf(stderr, "cancel-invite-milter: Cronofy: the calendar cannot be sent: %s\n",
 			why.text);
 	} else {
 		if (calendar.warning.text[0])
 			fprintf(stderr, "warning: %s\n", calendar.warning.text);
+		keep_calendar(config, request, result, &calendar);
 		write_out(stdout, calendar.text.data, calendar.text.length);
 		exit_code = finish_output();
 	}
@@ -238,7 +291,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	request.deadline = monotonic_now() + account->deadline;
 	cancel_invite(http, &request, &result);
 	if (result.outcome == CANCEL_DONE)
-		exit_code = print_calendar(&result, recipient);
+		exit_code = take_calendar(config, &request, &result);
 	else
 		exit_code =
 			complain(result.outcome == CANCEL_REFUSED ? EX_UNAVAILABLE : EX_TEMPFAIL,
@@ -340,6 +393,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	}
 	services.http = http_start(&why);
 	services.places = places_new();
+	services.ledger = open_ledger(config);
 	if (services.http && services.places)
 		message = message_new(&services);
 	if (message)
@@ -348,6 +402,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	else
 		exit_code = complain(EX_OSERR, services.http ? "no memory" : why.text);
 	message_free(message);
+	ledger_free(services.ledger);
 	http_stop(services.http);
 	places_free(services.places);
 	mail_file_close(&file);

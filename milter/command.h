@@ -10,7 +10,10 @@
 /* --rewrite: attaches the calendar of a file to the message of a file. */
 int command_rewrite(const char *message_path, const char *calendar_path);
 
-/* --cancel: only the call. `account_name` may be NULL if there is one account. */
+/*
+ * --cancel: only the call; the calendar is kept if there is a ledger. `account_name` may be NULL if there
+ * is one account.
+ */
 int command_cancel(const struct config *config, const char *invite_id, const char *recipient,
 		   const char *account_name);
 

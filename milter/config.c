@@ -186,6 +186,24 @@ static void check_metrics(struct config_file *file)
 				  listen);
 }
 
+/* ---- [ledger] ---- */
+
+static void check_ledger(struct config_file *file)
+{
+	struct config *config = file->config;
+
+	if (strcmp(config->ledger_file, "none") == 0) {
+		free(config->ledger_file);
+		config->ledger_file = NULL;
+		if (config->ledger_required)
+			config_file_fault(file, config_file_ledger_line(file, "required"),
+					  "required: there is no ledger: file = none");
+	} else if (!config->ledger_file[0]) {
+		config_file_fault(file, config_file_ledger_line(file, "file"),
+				  "file: it takes a path, or none to keep nothing");
+	}
+}
+
 /* ---- accounts ---- */
 
 /* Is the host of http://HOST[:port] this machine itself? There the key may go unencrypted. */
@@ -377,6 +395,7 @@ struct config *config_load(const char *path, struct buffer *faults)
 		if (!file.out_of_memory) {
 			check_milter(&file);
 			check_metrics(&file);
+			check_ledger(&file);
 			check_accounts(&file);
 		}
 		good = !file.out_of_memory && faults->length == faults_before && !faults->failed &&
@@ -432,6 +451,7 @@ void config_release(struct config *config)
 	free(config->temp_dir);
 	free(config->syslog_facility);
 	free(config->metrics_listen);
+	free(config->ledger_file);
 	free(config);
 }
 

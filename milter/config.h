@@ -110,7 +110,10 @@ struct config {
 	bool trust_authenticated;
 	int untrusted; /* enum untrusted */
 
-	char *metrics_listen; /* address:port; "": no page */
+	char *metrics_listen;  /* address:port; "": no page */
+	char *ledger_file;     /* NULL: keep nothing */
+	long long ledger_keep; /* ms */
+	bool ledger_required;
 
 	struct account *accounts;
 	size_t account_count;

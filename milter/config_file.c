@@ -72,6 +72,15 @@ static const struct config_key metrics_keys[] = {
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
+static const struct config_key ledger_keys[] = {
+	{"file", TYPE_PATH_OR_NONE, offsetof(struct config, ledger_file),
+	 "/var/lib/cancel-invite-milter/ledger.db", 0, 0, NULL},
+	{"keep", TYPE_DURATION, offsetof(struct config, ledger_keep), "30d", 3600 * SECOND,
+	 3650 * DAY, NULL},
+	{"required", TYPE_YES_NO, offsetof(struct config, ledger_required), "no", 0, 0, NULL},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
 /* The first two are an [account]'s own; the others may also stand in [cronofy], for all of them. */
 #define OWN_KEYS 2
 static const struct config_key account_keys[] = {
@@ -152,6 +161,9 @@ static void take_key(struct config_file *file, const char *name, const char *val
 		set_key(file, account_keys, OWN_KEYS, file->defaults.lines, &file->defaults.account,
 			name, value);
 		break;
+	case SECTION_LEDGER:
+		set_key(file, ledger_keys, 0, file->ledger_lines, file->config, name, value);
+		break;
 	case SECTION_ACCOUNT:
 		set_key(file, account_keys, 0, file->drafts[file->draft_count - 1].lines,
 			&file->drafts[file->draft_count - 1].account, name, value);
@@ -212,10 +224,9 @@ static void begin_account(struct config_file *file, const char *name)
 static void begin_section(struct config_file *file, const char *line)
 {
 	static const char *const names[] = {
-		[SECTION_MILTER] = "milter",
-		[SECTION_TRUST] = "trust",
-		[SECTION_METRICS] = "metrics",
-		[SECTION_CRONOFY] = "cronofy",
+		[SECTION_MILTER] = "milter",   [SECTION_TRUST] = "trust",
+		[SECTION_METRICS] = "metrics", [SECTION_CRONOFY] = "cronofy",
+		[SECTION_LEDGER] = "ledger",
 	};
 	const size_t length = strcspn(line + 1, "]");
 	char *const name = file->section_name;
@@ -238,7 +249,7 @@ static void begin_section(struct config_file *file, const char *line)
 		return;
 	}
 	fault(file,
-	      "[%s]: unknown section; there are [milter], [trust], [metrics], [cronofy] "
+	      "[%s]: unknown section; there are [milter], [trust], [metrics], [cronofy], [ledger] "
 	      "and [account NAME]",
 	      name);
 }
@@ -351,6 +362,7 @@ bool config_file_read(struct config_file *file)
 	config_value_set_initial(file, milter_keys, file->config);
 	config_value_set_initial(file, trust_keys, file->config);
 	config_value_set_initial(file, metrics_keys, file->config);
+	config_value_set_initial(file, ledger_keys, file->config);
 	config_value_set_initial(file, account_keys, &file->defaults.account);
 	stream = fopen(file->config->file, "re");
 	if (!stream) {
@@ -367,6 +379,11 @@ bool config_file_read(struct config_file *file)
 size_t config_file_milter_line(const struct config_file *file, const char *name)
 {
 	return line_of(milter_keys, file->milter_lines, name);
+}
+
+size_t config_file_ledger_line(const struct config_file *file, const char *name)
+{
+	return line_of(ledger_keys, file->ledger_lines, name);
 }
 
 bool config_draft_has(const struct config_draft *draft, const char *name)

@@ -19,6 +19,7 @@ enum config_section {
 	SECTION_TRUST,
 	SECTION_METRICS,
 	SECTION_CRONOFY,
+	SECTION_LEDGER,
 	SECTION_ACCOUNT,
 };
 
@@ -43,6 +44,7 @@ struct config_file {
 	size_t milter_lines[CONFIG_KEYS_MAXIMUM];
 	size_t trust_lines[CONFIG_KEYS_MAXIMUM];
 	size_t metrics_lines[CONFIG_KEYS_MAXIMUM];
+	size_t ledger_lines[CONFIG_KEYS_MAXIMUM];
 	struct config_draft defaults; /* [cronofy] */
 	struct config_draft *drafts;  /* [account ...], what they lack taken from the defaults */
 	size_t draft_count;
@@ -58,6 +60,9 @@ void config_file_fault(struct config_file *file, size_t line, const char *format
 
 /* Where a key of [milter] was given; 0 if it was not. */
 size_t config_file_milter_line(const struct config_file *file, const char *name);
+
+/* Where a key of [ledger] was given; 0 if it was not. */
+size_t config_file_ledger_line(const struct config_file *file, const char *name);
 
 /* Was this key of an account given, by itself or in [cronofy]? */
 bool config_draft_has(const struct config_draft *draft, const char *name);

@@ -108,12 +108,18 @@ static long long parse_scaled(const char *text, const char *const *units, const 
 	return -1;
 }
 
+long long config_value_duration(const char *text)
+{
+	static const char *const units[] = {"ms", "s", "m", "h", "d", NULL};
+	static const long long factors[] = {1, SECOND, 60 * SECOND, 3600 * SECOND, DAY};
+
+	return parse_scaled(text, units, factors);
+}
+
 static long long parse_number(const struct config_key *key, const char *text)
 {
 	static const char *const size_units[] = {"", "K", "M", "G", NULL};
 	static const long long size_factors[] = {1, KIB, MIB, 1024 * MIB};
-	static const char *const duration_units[] = {"ms", "s", "m", "h", "d", NULL};
-	static const long long duration_factors[] = {1, SECOND, 60 * SECOND, 3600 * SECOND, DAY};
 	static const char *const plain[] = {"", NULL};
 	static const long long one[] = {1};
 	char *end;
@@ -123,7 +129,7 @@ static long long parse_number(const struct config_key *key, const char *text)
 	case TYPE_SIZE:
 		return parse_scaled(text, size_units, size_factors);
 	case TYPE_DURATION:
-		return parse_scaled(text, duration_units, duration_factors);
+		return config_value_duration(text);
 	case TYPE_OCTAL:
 		value = strtol(text, &end, 8);
 		return text[0] >= '0' && text[0] <= '7' && *end == '\0' ? value : -1;
@@ -135,7 +141,9 @@ static long long parse_number(const struct config_key *key, const char *text)
 /* A limit the way a file would say it. */
 static const char *show_limit(const struct config_key *key, long long value, char *out, size_t size)
 {
-	if (key->type == TYPE_DURATION)
+	if (key->type == TYPE_DURATION && value > 0 && value % DAY == 0)
+		snprintf(out, size, "%lldd", value / DAY);
+	else if (key->type == TYPE_DURATION)
 		snprintf(out, size, value % SECOND ? "%lldms" : "%llds",
 			 value % SECOND ? value : value / SECOND);
 	else if (key->type == TYPE_SIZE && value >= MIB)
@@ -152,7 +160,7 @@ static void set_number(struct config_file *file, const struct config_key *key, v
 {
 	static const char *const forms[] = {
 		[TYPE_SIZE] = "a size (4096, 64K, 10M)",
-		[TYPE_DURATION] = "a duration (250ms, 5s, 2m, 1h, 1d)",
+		[TYPE_DURATION] = "a duration (250ms, 5s, 2m, 1h, 30d)",
 		[TYPE_OCTAL] = "an octal mode (0660)",
 		[TYPE_NUMBER] = "a number",
 	};
@@ -195,6 +203,12 @@ void config_value_set(struct config_file *file, const struct config_key *key, vo
 	case TYPE_TEXT:
 		config_value_set_text(file, to, text);
 		break;
+	case TYPE_PATH_OR_NONE:
+		if (strcmp(text, "none") == 0) {
+			config_value_set_text(file, to, text);
+			break;
+		}
+		/* fall through */
 	case TYPE_PATH:
 		if (!set_path(file, to, text) && !file->out_of_memory)
 			fault(file, "%s: the path is too long", key->name);

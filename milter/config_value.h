@@ -17,7 +17,8 @@
 
 enum config_type {
 	TYPE_TEXT,
-	TYPE_PATH, /* made absolute: relative to the file */
+	TYPE_PATH,         /* made absolute: relative to the file */
+	TYPE_PATH_OR_NONE, /* likewise, but for the word none */
 	TYPE_CHOICE,
 	TYPE_YES_NO,
 	TYPE_NUMBER,
@@ -47,6 +48,9 @@ void config_value_set(struct config_file *file, const struct config_key *key, vo
 
 /* Sets every key of a table, which ends in a row without a name, to its initial value. */
 void config_value_set_initial(struct config_file *file, const struct config_key *keys, void *base);
+
+/* A duration such as 250ms, 5s, 2m, 1h or 30d, in ms; -1 if the text is none. */
+long long config_value_duration(const char *text);
 
 /* Replaces the text at `to` by a copy of `value`. False, and noted, if memory ran out. */
 bool config_value_set_text(struct config_file *file, char **to, const char *value);

@@ -1,6 +1,7 @@
 #define SYSLOG_NAMES
 #include "log.h"
 
+#include "escape.h"
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -89,8 +90,8 @@ static void write_json(enum log_level level, const struct buffer *members)
 	write_line(level, "", text);
 }
 
-/* A text of any length as the member "message"; of one that is too long only the beginning. */
-static void write_json_message(enum log_level level, const char *message)
+/* A text as the member "message"; one that is too long is cut. */
+static void write_json_message(enum log_level level, char *message)
 {
 	struct buffer members = buffer_with_maximum(LOG_LINE_MAXIMUM);
 	size_t length = strlen(message);
@@ -98,7 +99,8 @@ static void write_json_message(enum log_level level, const char *message)
 	do {
 		buffer_clear(&members);
 		buffer_append_text(&members, "\"message\":");
-		log_append_json(&members, message, length);
+		message[length] = '\0';
+		escape_json(&members, message);
 		length /= 2;
 	} while (members.failed && length > 0);
 	if (members.failed)

@@ -1,5 +1,6 @@
 #include "log_line.h"
 
+#include "escape.h"
 #include "problem.h"
 #include "utf8.h"
 
@@ -16,29 +17,6 @@ struct log_line log_line_begin(enum log_format format)
 void log_line_free(struct log_line *line)
 {
 	buffer_free(&line->text);
-}
-
-/* The code point of a control character (U+0000-1F, U+7F-9F), by its well-formed sequence. */
-static unsigned int control_point(const char *text, size_t n)
-{
-	return (unsigned char)text[n - 1];
-}
-
-void log_append_json(struct buffer *out, const char *text, size_t length)
-{
-	buffer_append_text(out, "\"");
-	for (size_t i = 0, n; i<length; i += n> 0 ? n : 1) {
-		n = utf8_sequence(text + i, length - i);
-		if (n == 0)
-			buffer_append_text(out, "\xef\xbf\xbd"); /* U+FFFD */
-		else if (utf8_is_control(text + i, n))
-			buffer_printf(out, "\\u%04x", control_point(text + i, n));
-		else if (text[i] == '"' || text[i] == '\\')
-			buffer_printf(out, "\\%c", text[i]);
-		else
-			buffer_append(out, text + i, n);
-	}
-	buffer_append_text(out, "\"");
 }
 
 /* The length of what is shown of a long value: no sequence is cut. */
@@ -62,12 +40,12 @@ static void append_json_value(struct buffer *out, const char *value)
 	int shown;
 
 	if (length <= VALUE_MAXIMUM) {
-		log_append_json(out, value, length);
+		escape_json(out, value);
 		return;
 	}
 	shown = (int)shown_length(value, length, VALUE_MAXIMUM - strlen(more));
 	snprintf(cut, sizeof(cut), "%.*s%s", shown, value, more);
-	log_append_json(out, cut, strlen(cut));
+	escape_json(out, cut);
 }
 
 static void append_text_value(struct buffer *out, const char *value)

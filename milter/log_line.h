@@ -33,7 +33,4 @@ void log_line_free(struct log_line *line);
 void log_field(struct log_line *line, const char *name, const char *value);
 void log_number(struct log_line *line, const char *name, long long value);
 
-/* Appends a text as a string of JSON, quotation marks included. */
-void log_append_json(struct buffer *out, const char *text, size_t length);
-
 #endif

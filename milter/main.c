@@ -1,6 +1,8 @@
 /* main: options, the order in which things start and stop, privileges, signals. */
+#include "audit.h"
 #include "command.h"
 #include "config.h"
+#include "config_value.h"
 #include "filter.h"
 #include "log.h"
 #include "metrics_process.h"
@@ -38,6 +40,12 @@ static const char usage[] =
 	"                                                     only attach a calendar\n"
 	"       cancel-invite-milter --cancel ID RECIPIENT [-c FILE] [--account NAME]\n"
 	"                                                     only call Cronofy\n"
+	"       cancel-invite-milter --log-of ID|RECIPIENT|MESSAGE-ID|QUEUE-ID [-c FILE] [--json]\n"
+	"                                                     what became of it, from the ledger\n"
+	"       cancel-invite-milter --report [--since 1d] [-c FILE] [--json]\n"
+	"                                                     how many, by account and result\n"
+	"       cancel-invite-milter --export [--since 1d] [-c FILE]\n"
+	"                                                     all that is in the ledger, as CSV\n"
 	"       cancel-invite-milter -V | --help\n"
 	"\n"
 	"The configuration is in " CONFIG_FILE ".\n";
@@ -52,6 +60,9 @@ struct options {
 	const char *cancel_id;
 	const char *account;
 	const char *sender;
+	const char *log_of;
+	bool report, export, json;
+	const char *since;
 };
 
 /* ---- starting ---- */
@@ -143,6 +154,10 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 	if (!same_text(old->metrics_listen, new->metrics_listen))
 		log_write(LOG_LEVEL_WARNING,
 			  "reload: listen of [metrics] changes only with a restart");
+	if (!same_text(old->ledger_file ? old->ledger_file : "",
+		       new->ledger_file ? new->ledger_file : ""))
+		log_write(LOG_LEVEL_WARNING, "reload: the ledger's file changes only with a "
+					     "restart");
 }
 
 static void show_config(struct metrics *metrics, const struct config *config)
@@ -186,6 +201,8 @@ static void reload(struct server *server)
 		pthread_mutex_unlock(&server->lock);
 		use_log(new);
 		show_config(server->services.metrics, new);
+		if (server->services.ledger)
+			ledger_set_keep(server->services.ledger, new->ledger_keep);
 		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
 		config_release(old); /* the server's reference; ours goes below */
 	} else {
@@ -260,6 +277,7 @@ static void drain(struct server *server)
 					     "try them again");
 	/* A place is given back before the answer is written. */
 	nanosleep(&moment, NULL);
+	ledger_stop(server->services.ledger);
 	config_release(config);
 }
 
@@ -323,6 +341,20 @@ static bool start_services(struct server *server, const struct config *config, i
 	return page_listening < 0 || server->page;
 }
 
+static bool start_ledger(struct server *server, const struct config *config, struct problem *why)
+{
+	const struct ledger_options options = {
+		.path = config->ledger_file,
+		.mode = LEDGER_STORE_CREATE,
+		.keep = config->ledger_keep,
+		.retry = LEDGER_RETRY,
+	};
+
+	if (config->ledger_file)
+		server->services.ledger = ledger_start(&options, why);
+	return !config->ledger_file || server->services.ledger;
+}
+
 static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -335,6 +367,7 @@ static int run(struct config *config)
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
 	raise_descriptor_limit();
 	signal(SIGPIPE, SIG_IGN); /* a reader of the log who leaves is no reason to stop */
+	signal(SIGXFSZ, SIG_IGN); /* nor is a file that may not grow: that is an error to handle */
 	server.config = config;
 	server.socket = socket_find(config);
 	if (config->socket_path && !(server.socket_path = strdup(config->socket_path)))
@@ -361,6 +394,10 @@ static int run(struct config *config)
 		return EX_OSERR;
 	}
 	use_log(config);
+	if (!start_ledger(&server, config, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return EX_OSERR;
+	}
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
 }
@@ -369,13 +406,30 @@ static int run(struct config *config)
 
 static bool parse_options(int count, char **arguments, struct options *options)
 {
-	enum { TRY = 256, REWRITE, CALENDAR, CANCEL, ACCOUNT, HELP };
+	enum {
+		TRY = 256,
+		REWRITE,
+		CALENDAR,
+		CANCEL,
+		ACCOUNT,
+		LOG_OF,
+		REPORT,
+		EXPORT,
+		SINCE,
+		JSON,
+		HELP
+	};
 	static const struct option names[] = {
 		{"try", required_argument, NULL, TRY},
 		{"rewrite", required_argument, NULL, REWRITE},
 		{"calendar", required_argument, NULL, CALENDAR},
 		{"cancel", required_argument, NULL, CANCEL},
 		{"account", required_argument, NULL, ACCOUNT},
+		{"log-of", required_argument, NULL, LOG_OF},
+		{"report", no_argument, NULL, REPORT},
+		{"export", no_argument, NULL, EXPORT},
+		{"since", required_argument, NULL, SINCE},
+		{"json", no_argument, NULL, JSON},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
@@ -408,6 +462,21 @@ static bool parse_options(int count, char **arguments, struct options *options)
 		case ACCOUNT:
 			options->account = optarg;
 			break;
+		case LOG_OF:
+			options->log_of = optarg;
+			break;
+		case REPORT:
+			options->report = true;
+			break;
+		case EXPORT:
+			options->export = true;
+			break;
+		case SINCE:
+			options->since = optarg;
+			break;
+		case JSON:
+			options->json = true;
+			break;
 		case 'V':
 			options->version = true;
 			break;
@@ -427,7 +496,8 @@ static const char *find_usage_fault(const struct options *options, int arguments
 {
 	const int commands = options->help + options->version + options->check +
 			     !!options->try_message + !!options->rewrite_message +
-			     !!options->cancel_id;
+			     !!options->cancel_id + !!options->log_of + options->report +
+			     options->export;
 
 	if (commands > 1)
 		return "one command at a time";
@@ -439,6 +509,14 @@ static const char *find_usage_fault(const struct options *options, int arguments
 		return "--account goes with --cancel";
 	if (options->sender && !options->try_message)
 		return "-f goes with --try";
+	if (options->since && !options->report && !options->export)
+		return "--since goes with --report and --export";
+	if (options->since && config_value_duration(options->since) < 0)
+		return "--since takes a duration such as 30m, 12h or 7d";
+	if (options->json && !options->log_of && !options->report)
+		return "--json goes with --log-of and --report";
+	if (options->log_of && !options->log_of[0])
+		return "--log-of needs an id, a recipient, a Message-ID or a queue id";
 	if (options->try_message)
 		return arguments_left == 0 ? "--try needs a recipient" : NULL;
 	if (options->cancel_id)
@@ -456,6 +534,18 @@ static int print_no_faults(const struct config *config)
 {
 	printf("%s: ", config->file);
 	return print("no faults\n");
+}
+
+/* Of the ledger's commands, the one that is given. */
+static int audit(const struct config *config, const struct options *options)
+{
+	const long long since = options->since ? config_value_duration(options->since) : -1;
+
+	if (options->log_of)
+		return audit_log_of(config, options->log_of, options->json);
+	if (options->report)
+		return audit_report(config, since, options->json);
+	return audit_export(config, since);
 }
 
 int main(int count, char **arguments)
@@ -494,6 +584,8 @@ int main(int count, char **arguments)
 	else if (options.cancel_id)
 		exit_code = command_cancel(config, options.cancel_id, arguments[optind],
 					   options.account);
+	else if (options.log_of || options.report || options.export)
+		exit_code = audit(config, &options);
 	else
 		return run(config);
 	config_release(config);

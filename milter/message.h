@@ -14,6 +14,7 @@
 #include "headers.h"
 #include "http.h"
 #include "metrics.h"
+#include "ledger.h"
 #include "places.h"
 #include "rewrite.h"
 
@@ -26,6 +27,7 @@ struct message_services {
 	struct http *http;
 	struct places *places;
 	struct metrics *metrics; /* or NULL: nothing is counted */
+	struct ledger *ledger;   /* NULL: keep nothing */
 };
 
 struct message;

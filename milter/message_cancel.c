@@ -51,25 +51,22 @@ static void handle_failure(struct message *message)
 	}
 }
 
-/* Cancelled: the calendar into the message. */
-static void attach(struct message *message)
+static bool accept_calendar(struct message *message, struct problem *why)
 {
 	const struct buffer *text = &message->cancel.calendar;
-	struct problem why, whole;
-	bool good = calendar_accept(&message->calendar, (struct span){text->data, text->length},
-				    message->invite_recipient, message->headers.from, &why);
 
-	if (good && message->config->strict_calendar && message->calendar.warning.text[0]) {
-		why = message->calendar.warning;
-		good = false;
-	}
-	if (!good) {
-		problem_set(&whole, "Cronofy: the calendar cannot be sent: %.640s", why.text);
-		message->result = "bad_calendar";
-		message->level = LOG_LEVEL_ERROR;
-		message_fall_back(message, message->config->on_unavailable, "4.5.0", whole.text);
-		return;
-	}
+	if (!calendar_accept(&message->calendar, (struct span){text->data, text->length},
+			     message->invite_recipient, message->headers.from, why))
+		return false;
+	if (!message->config->strict_calendar || !message->calendar.warning.text[0])
+		return true;
+	*why = message->calendar.warning;
+	return false;
+}
+
+/* The calendar, which was accepted, into the message. */
+static void attach(struct message *message)
+{
 	if (!rewrite_make(
 		    &message->rewrite, &message->plan,
 		    (struct span){message->headers.content.data, message->headers.content.length},
@@ -81,6 +78,47 @@ static void attach(struct message *message)
 	headers_follow_rewrite(&message->headers, &message->rewrite, &message->edits);
 	message->has_new_body = true;
 	message_accept(message, "cancelled");
+}
+
+/* Cancelled, if Cronofy's calendar will do. */
+static void take_calendar(struct message *message)
+{
+	struct problem why, whole;
+
+	if (accept_calendar(message, &why)) {
+		if (message_keep(message))
+			attach(message);
+		return;
+	}
+	problem_set(&whole, "Cronofy: the calendar cannot be sent: %.640s", why.text);
+	message->result = "bad_calendar";
+	message->level = LOG_LEVEL_ERROR;
+	message_fall_back(message, message->config->on_unavailable, "4.5.0", whole.text);
+}
+
+/* Attaches the kept calendar that was found. False if it will not do (any more). */
+static bool use_kept_calendar(struct message *message, const char *kept)
+{
+	struct problem why;
+
+	if (accept_calendar(message, &why)) {
+		message->kept = kept;
+		attach(message);
+		return true;
+	}
+	log_write(LOG_LEVEL_WARNING, "the kept calendar of invite %.100s cannot be sent: %s",
+		  message->tag.id, why.text);
+	calendar_free(&message->calendar);
+	buffer_free(&message->cancel.calendar);
+	message->calendar = (struct calendar){.uid = ""};
+	return false;
+}
+
+/* May the answer mean that the invite is cancelled already? */
+static bool may_be_cancelled_already(const struct cancel_result *cancel)
+{
+	return cancel->outcome == CANCEL_REFUSED && cancel->answered &&
+	       (cancel->status == 404 || cancel->status == 410 || cancel->status == 422);
 }
 
 /* Waits for a place, telling that we do. */
@@ -123,9 +161,14 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 					  : "too many messages wait for Cronofy; try again later");
 		return;
 	}
+	if (message_find_same(message) && use_kept_calendar(message, "same_message"))
+		return;
+	if (message->decided)
+		return;
 	cancel_invite(message->services->http, &request, &message->cancel);
 	if (message->cancel.outcome == CANCEL_DONE)
-		attach(message);
-	else
+		take_calendar(message);
+	else if (!may_be_cancelled_already(&message->cancel) || !message_find_latest(message) ||
+		 !use_kept_calendar(message, "fallback"))
 		handle_failure(message);
 }

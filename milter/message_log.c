@@ -16,6 +16,12 @@ static void log_cancel(struct message *message, struct log_line *line)
 		log_field(line, "http", cancel->http_version == 20 ? "2" : "1.1");
 	}
 	log_number(line, "connects", cancel->new_connections);
+}
+
+static void log_calendar(struct message *message, struct log_line *line)
+{
+	if (message->kept)
+		log_field(line, "kept", message->kept);
 	if (message->calendar.uid[0])
 		log_field(line, "uid", message->calendar.uid);
 	if (message->calendar.sequence[0])
@@ -66,6 +72,7 @@ void message_write_log(struct message *message)
 		  message->headers.message_id[0] ? message->headers.message_id : "-");
 	if (message->cancel.attempts > 0)
 		log_cancel(message, &line);
+	log_calendar(message, &line);
 	if (message->config->dry_run)
 		log_field(&line, "dry_run", "yes");
 	log_number(&line, "ms", ms);
@@ -81,6 +88,7 @@ void message_write_log(struct message *message)
 	metrics_count_message(message->services->metrics,
 			      message->account ? message->account->name : NULL, message->result,
 			      ms);
+	message_record(message, ms);
 	message->told = true;
 }
 

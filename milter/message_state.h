@@ -48,6 +48,7 @@ struct message {
 	const char *result; /* a word for the log */
 	enum log_level level;
 	struct cancel_result cancel;
+	const char *kept; /* a calendar of the ledger is used: same_message, fallback; or NULL */
 	struct calendar calendar;
 	struct rewrite rewrite;
 	bool has_new_body;
@@ -109,6 +110,22 @@ bool message_check_stamp(struct message *message);
 
 /* Has the invite cancelled and the calendar put in; blocks; decides. */
 void message_cancel(struct message *message, cancel_progress *progress, void *context);
+
+/* ---- message_ledger ---- */
+
+/*
+ * Puts a kept calendar where Cronofy's would be: the one that was obtained for this very message,
+ * or the latest one of its invite. False if there is none, or none to be had. If the ledger is
+ * required and cannot be used, the first one decides that, before Cronofy is asked.
+ */
+bool message_find_same(struct message *message);
+bool message_find_latest(struct message *message);
+
+/* Keeps Cronofy's calendar. False: it could not be kept and has to be, which is decided. */
+bool message_keep(struct message *message);
+
+/* Records what became of the message. `ms`: since its sender. */
+void message_record(struct message *message, long long ms);
 
 /* ---- message_log ---- */
 

@@ -37,6 +37,8 @@ def binary():
 def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **sections):
     """Writes a configuration that suits tests, and the key files it names; gives its path.
 
+    It keeps no ledger, so that the same message sent twice is two messages to Cronofy.
+
     Each keyword is a section's keys, e.g. milter={"dry_run": True}; accounts has such a dict for
     each account's name. A key with the value None is left out, even if there is a default; lists
     and booleans are written as the file wants them. `api_key` is not a key of the file: its text
@@ -55,6 +57,7 @@ def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **s
         "log_level": "debug",
         **sections.pop("milter", {}),
     }
+    ledger = {"file": "none", **sections.pop("ledger", {})}
     cronofy = {"timeout": "5s", "deadline": "10s"}
     if standin is not None:
         cronofy["url"] = standin.url
@@ -66,7 +69,7 @@ def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **s
     cronofy.update(given)
 
     lines = []
-    tables = {"milter": milter, "cronofy": cronofy, **sections}
+    tables = {"milter": milter, "ledger": ledger, "cronofy": cronofy, **sections}
     tables.update((f"account {name}", keys) for name, keys in (accounts or {}).items())
     for section, keys in tables.items():
         lines.append(f"[{section}]")

@@ -74,6 +74,9 @@ static void every_key_has_the_documented_default(void **state)
 	assert_false(config->strict_calendar);
 	assert_int_equal(config->on_refused, FALLBACK_REJECT);
 	assert_int_equal(config->on_unavailable, FALLBACK_TEMPFAIL);
+	assert_string_equal(config->ledger_file, "/var/lib/cancel-invite-milter/ledger.db");
+	assert_int_equal(config->ledger_keep, 30 * 86400000LL);
+	assert_false(config->ledger_required);
 	assert_int_equal(config->network_count, 2);
 	assert_true(config->trust_authenticated);
 	assert_int_equal(config->untrusted, UNTRUSTED_STRIP);
@@ -98,6 +101,20 @@ static void the_metrics_page_may_be_anywhere(void **state)
 	}
 }
 
+static void a_ledger_can_be_done_without_and_its_path_is_relative_to_the_file(void **state)
+{
+	const struct folder *folder = *state;
+	struct config *config = load_good(state, KEY "[ledger]\nfile = none\n");
+	char path[128];
+
+	assert_null(config->ledger_file);
+	config_release(config);
+	config = load_good(state, KEY "[ledger]\nfile = l.db\n");
+	snprintf(path, sizeof(path), "%s/l.db", folder->path);
+	assert_string_equal(config->ledger_file, path);
+	config_release(config);
+}
+
 static void without_accounts_one_serves_every_sender(void **state)
 {
 	struct config *config = load_good(state, KEY);
@@ -118,6 +135,7 @@ static void reads_every_key(void **state)
 		"dry_run = yes\nstrict_calendar = yes\non_refused = hold\non_unavailable = deliver\n"
 		"[trust]\nnetworks = 192.0.2.0/24\nauthenticated = no\nuntrusted = keep\n"
 		"[metrics]\nlisten = 127.0.0.1:9895\n"
+		"[ledger]\nfile = /x/l.db\nkeep = 7d\nrequired = yes\n"
 		"[cronofy]\ndata_center = uk\napi_key_file = key\nca_file = key\n"
 		"proxy = http://proxy.example:3128\ntimeout = 10ms\ndeadline = 4m\nattempts = 10\n");
 	const struct account *account = &config->accounts[0];
@@ -137,6 +155,9 @@ static void reads_every_key(void **state)
 	assert_string_equal(config->metrics_listen, "127.0.0.1:9895");
 	assert_true(config->dry_run);
 	assert_true(config->strict_calendar);
+	assert_string_equal(config->ledger_file, "/x/l.db");
+	assert_int_equal(config->ledger_keep, 7 * 86400000LL);
+	assert_true(config->ledger_required);
 	assert_int_equal(config->on_refused, FALLBACK_HOLD);
 	assert_int_equal(config->on_unavailable, FALLBACK_DELIVER);
 	assert_int_equal(config->network_count, 1);
@@ -565,6 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_has_the_documented_default),
 		cmocka_unit_test(the_metrics_page_may_be_anywhere),
+		cmocka_unit_test(a_ledger_can_be_done_without_and_its_path_is_relative_to_the_file),
 		cmocka_unit_test(without_accounts_one_serves_every_sender),
 		cmocka_unit_test(reads_every_key),
 		cmocka_unit_test(accounts_take_from_cronofy_what_they_do_not_say),

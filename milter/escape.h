@@ -1,0 +1,18 @@
+/* escape: any bytes as a JSON string (RFC 8259, 7) or as a field of CSV (RFC 4180). */
+#ifndef ESCAPE_H
+#define ESCAPE_H
+
+#include "buffer.h"
+
+/*
+ * Both take NUL-terminated text and append valid UTF-8: each byte that does not belong to a
+ * well-formed sequence becomes U+FFFD.
+ */
+
+/* With its quotation marks; control characters as \u00NN. */
+void escape_json(struct buffer *out, const char *text);
+
+/* In quotation marks if it needs them, without the comma. */
+void escape_csv(struct buffer *out, const char *text);
+
+#endif

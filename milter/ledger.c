@@ -1,0 +1,418 @@
+#include "ledger.h"
+
+#include "ledger_queue.h"
+#include "log.h"
+#include "monotonic.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_PATIENCE      10000  /* ms that a caller waits for its calendar to be on the disk */
+#define RECORD_DELAY       100    /* ms that records wait for a calendar to go with */
+#define RECORDS_MAXIMUM    10000  /* that wait, when the disk does not keep up */
+#define COMPLAINT_INTERVAL 60000  /* ms */
+#define PRUNE_INTERVAL     60000  /* ms, once nothing old is left */
+#define PRUNE_PAUSE        20     /* ms between two steps, for other processes */
+#define PRUNE_OVERDUE      600000 /* ms: then also if there is always something else to do */
+#define PRUNE_STEP         100    /* attempts, and calendars */
+
+struct ledger {
+	char *path;
+	enum ledger_store_mode mode;
+	long long retry;
+	pthread_t thread;
+
+	struct ledger_store *writer; /* the thread's own; NULL if it is not open */
+
+	pthread_mutex_t reading;     /* guards the next */
+	struct ledger_store *reader; /* NULL if it is not open */
+
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t handed_in;
+	pthread_cond_t committed;
+	struct ledger_queue queue;
+	bool usable;
+	bool stopping, stopped;
+	bool reopen;            /* reading failed */
+	struct problem trouble; /* unless usable */
+	long long next_complaint;
+	bool complained; /* since it was usable the last time */
+	long long keep;
+	long long next_open, next_prune; /* moments */
+};
+
+/* ---- what the log is told ---- */
+
+/* With the lock held. */
+static void complain(struct ledger *ledger)
+{
+	const long long now = monotonic_now();
+
+	if (now < ledger->next_complaint || ledger->stopping)
+		return;
+	ledger->next_complaint = now + COMPLAINT_INTERVAL;
+	ledger->complained = true;
+	log_write(LOG_LEVEL_ERROR, "the ledger cannot be used: %s", ledger->trouble.text);
+}
+
+static void set_usable(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->lock);
+	ledger->usable = true;
+	ledger->reopen = false;
+	if (ledger->complained)
+		log_write(LOG_LEVEL_INFO, "the ledger can be used again: %s", ledger->path);
+	ledger->complained = false;
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+/* Trying again in vain is told only if it is for another reason, or when somebody needs it. */
+static void set_unusable(struct ledger *ledger, const struct problem *why)
+{
+	pthread_mutex_lock(&ledger->lock);
+	if (ledger->usable || strcmp(ledger->trouble.text, why->text) != 0) {
+		ledger->trouble = *why;
+		complain(ledger);
+	}
+	ledger->usable = false;
+	ledger->reopen = false;
+	ledger->next_open = monotonic_now() + ledger->retry;
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+/* ---- open and closed ---- */
+
+static void close_stores(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->reading);
+	ledger_store_close(ledger->reader);
+	ledger->reader = NULL;
+	pthread_mutex_unlock(&ledger->reading);
+	ledger_store_close(ledger->writer);
+	ledger->writer = NULL;
+}
+
+static void open_stores(struct ledger *ledger)
+{
+	struct ledger_store *reader = NULL;
+	struct problem why;
+
+	close_stores(ledger);
+	ledger->writer = ledger_store_open(ledger->path, ledger->mode, &why);
+	if (ledger->writer)
+		reader = ledger_store_open(ledger->path, LEDGER_STORE_READ, &why);
+	pthread_mutex_lock(&ledger->reading);
+	ledger->reader = reader;
+	pthread_mutex_unlock(&ledger->reading);
+	if (reader) {
+		set_usable(ledger);
+		return;
+	}
+	close_stores(ledger);
+	set_unusable(ledger, &why);
+}
+
+/* Somebody moved the file away, or put another in its place: what we write would go nowhere. */
+static void follow_file(struct ledger *ledger)
+{
+	if (ledger->writer && ledger_store_has_moved(ledger->writer))
+		open_stores(ledger);
+}
+
+/* ---- the thread ---- */
+
+/* Tells those who wait, with the lock held. */
+static void finish(struct ledger *ledger, struct ledger_entry *entries, bool written)
+{
+	ledger_entries_finish(entries, written);
+	pthread_cond_broadcast(&ledger->committed);
+}
+
+static bool write_batch(struct ledger_store *store, const struct ledger_entry *entry,
+			struct problem *why)
+{
+	bool good = ledger_store_begin(store, why);
+
+	if (!good)
+		return false;
+	for (; entry && good; entry = entry->next)
+		good = entry->attempt ? ledger_store_record(store, entry->attempt, why)
+				      : ledger_store_keep(store, &entry->key, entry->time,
+							  entry->calendar, why);
+	if (good && ledger_store_commit(store, why))
+		return true;
+	ledger_store_rollback(store);
+	return false;
+}
+
+/* Writes all that was handed in, or says that it could not. With the lock held, but for that. */
+static void write_entries(struct ledger *ledger)
+{
+	struct ledger_entry *entries = ledger_queue_take(&ledger->queue);
+	struct problem why;
+	bool written;
+
+	pthread_mutex_unlock(&ledger->lock);
+	follow_file(ledger);
+	written = ledger->writer && write_batch(ledger->writer, entries, &why);
+	if (ledger->writer && !written) {
+		close_stores(ledger);
+		set_unusable(ledger, &why);
+	}
+	pthread_mutex_lock(&ledger->lock);
+	finish(ledger, entries, written);
+	if (!written)
+		finish(ledger, ledger_queue_take(&ledger->queue), false);
+}
+
+/* With the lock held, but for the work. */
+static void prune(struct ledger *ledger)
+{
+	const long long before = attempt_time_now() - ledger->keep;
+	struct problem why;
+	int removed;
+
+	pthread_mutex_unlock(&ledger->lock);
+	removed = ledger_store_prune(ledger->writer, before, PRUNE_STEP, &why);
+	if (removed < 0) {
+		close_stores(ledger);
+		set_unusable(ledger, &why);
+	}
+	pthread_mutex_lock(&ledger->lock);
+	ledger->next_prune =
+		monotonic_now() + (removed >= PRUNE_STEP ? PRUNE_PAUSE : PRUNE_INTERVAL);
+}
+
+/* The moment at which there is something to be done, if nobody hands in anything meanwhile. */
+static long long next_moment(const struct ledger *ledger)
+{
+	long long moment = ledger->next_prune;
+
+	if (!ledger->usable)
+		moment = ledger->next_open;
+	else if (ledger->queue.first && ledger->queue.oldest + RECORD_DELAY < moment)
+		moment = ledger->queue.oldest + RECORD_DELAY;
+	return moment;
+}
+
+/* Is it time to write? With the lock held. */
+static bool is_time_to_write(const struct ledger *ledger, long long now)
+{
+	return ledger->queue.first && (ledger->queue.calendars > 0 || ledger->stopping ||
+				       now >= ledger->queue.oldest + RECORD_DELAY);
+}
+
+/* Writing goes first, unless there is always something to write. With the lock held. */
+static bool is_time_to_prune(const struct ledger *ledger, long long now)
+{
+	return ledger->usable &&
+	       now >= ledger->next_prune + (is_time_to_write(ledger, now) ? PRUNE_OVERDUE : 0);
+}
+
+static void *run(void *context)
+{
+	struct ledger *ledger = context;
+
+	pthread_mutex_lock(&ledger->lock);
+	while (!ledger->stopping || ledger->queue.first) {
+		const long long now = monotonic_now();
+
+		if (ledger->reopen || (!ledger->usable && now >= ledger->next_open)) {
+			pthread_mutex_unlock(&ledger->lock);
+			open_stores(ledger);
+			pthread_mutex_lock(&ledger->lock);
+		} else if (is_time_to_prune(ledger, now)) {
+			prune(ledger);
+		} else if (is_time_to_write(ledger, now)) {
+			write_entries(ledger);
+		} else {
+			monotonic_wait(&ledger->handed_in, &ledger->lock, next_moment(ledger));
+		}
+	}
+	ledger->stopped = true;
+	ledger->usable = false;
+	problem_set(&ledger->trouble, "the filter is being stopped");
+	finish(ledger, ledger_queue_take(&ledger->queue), false);
+	pthread_mutex_unlock(&ledger->lock);
+	close_stores(ledger);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static void destroy(struct ledger *ledger)
+{
+	close_stores(ledger);
+	pthread_cond_destroy(&ledger->committed);
+	pthread_cond_destroy(&ledger->handed_in);
+	pthread_mutex_destroy(&ledger->lock);
+	pthread_mutex_destroy(&ledger->reading);
+	free(ledger->path);
+	free(ledger);
+}
+
+struct ledger *ledger_start(const struct ledger_options *options, struct problem *why)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+	int result;
+
+	if (!ledger || !(ledger->path = strdup(options->path))) {
+		problem_set(why, "no memory for the ledger");
+		free(ledger);
+		return NULL;
+	}
+	ledger->mode = options->mode;
+	ledger->retry = options->retry;
+	ledger->keep = options->keep;
+	ledger_queue_init(&ledger->queue);
+	pthread_mutex_init(&ledger->reading, NULL);
+	pthread_mutex_init(&ledger->lock, NULL);
+	monotonic_condition_init(&ledger->handed_in);
+	monotonic_condition_init(&ledger->committed);
+	ledger->next_prune = monotonic_now() + RECORD_DELAY;
+	open_stores(ledger);
+	result = pthread_create(&ledger->thread, NULL, run, ledger);
+	if (result == 0)
+		return ledger;
+	problem_set(why, "no thread for the ledger: %s", strerror(result));
+	destroy(ledger);
+	return NULL;
+}
+
+void ledger_stop(struct ledger *ledger)
+{
+	bool running;
+
+	if (!ledger)
+		return;
+	pthread_mutex_lock(&ledger->lock);
+	running = !ledger->stopping;
+	ledger->stopping = true;
+	pthread_cond_signal(&ledger->handed_in);
+	pthread_mutex_unlock(&ledger->lock);
+	if (running)
+		pthread_join(ledger->thread, NULL);
+}
+
+void ledger_free(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	ledger_stop(ledger);
+	destroy(ledger);
+}
+
+void ledger_set_keep(struct ledger *ledger, long long keep)
+{
+	pthread_mutex_lock(&ledger->lock);
+	ledger->keep = keep;
+	ledger->next_prune = monotonic_now();
+	pthread_cond_signal(&ledger->handed_in);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
+/* ---- callers ---- */
+
+/* False if it is closed by now. With the lock held. */
+static bool hand_in(struct ledger *ledger, struct ledger_entry *entry)
+{
+	if (!ledger->usable || ledger->stopped)
+		return false;
+	ledger_queue_add(&ledger->queue, entry);
+	pthread_cond_signal(&ledger->handed_in);
+	return true;
+}
+
+bool ledger_is_usable(struct ledger *ledger)
+{
+	bool usable;
+
+	pthread_mutex_lock(&ledger->lock);
+	usable = ledger->usable;
+	if (!usable)
+		complain(ledger);
+	pthread_mutex_unlock(&ledger->lock);
+	return usable;
+}
+
+typedef enum ledger_found store_finder(struct ledger_store *store, const struct ledger_key *key,
+				       struct buffer *calendar, struct problem *why);
+
+static enum ledger_found find(struct ledger *ledger, store_finder *finder,
+			      const struct ledger_key *key, struct buffer *calendar)
+{
+	enum ledger_found found = LEDGER_FAILED;
+	struct problem why = {.text = ""};
+
+	if (!ledger_is_usable(ledger))
+		return LEDGER_FAILED;
+	pthread_mutex_lock(&ledger->reading);
+	if (ledger->reader)
+		found = finder(ledger->reader, key, calendar, &why);
+	pthread_mutex_unlock(&ledger->reading);
+	if (found != LEDGER_FAILED || !why.text[0])
+		return found;
+	pthread_mutex_lock(&ledger->lock);
+	ledger->trouble = why;
+	complain(ledger);
+	ledger->reopen = true;
+	pthread_cond_signal(&ledger->handed_in);
+	pthread_mutex_unlock(&ledger->lock);
+	return found;
+}
+
+enum ledger_found ledger_find_same(struct ledger *ledger, const struct ledger_key *key,
+				   struct buffer *calendar)
+{
+	return find(ledger, ledger_store_find_same, key, calendar);
+}
+
+enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_key *key,
+				     struct buffer *calendar)
+{
+	return find(ledger, ledger_store_find_latest, key, calendar);
+}
+
+bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
+		 struct problem *why)
+{
+	const long long until = monotonic_now() + KEEP_PATIENCE;
+	struct ledger_entry *entry;
+	bool mine, written;
+
+	if (!ledger_is_usable(ledger)) {
+		problem_set(why, "the ledger cannot be used");
+		return false;
+	}
+	entry = ledger_entry_new_calendar(key, calendar);
+	problem_set(why, entry ? "the ledger did not take the calendar" : "no memory");
+	if (!entry)
+		return false;
+	pthread_mutex_lock(&ledger->lock);
+	mine = !hand_in(ledger, entry);
+	while (!mine && !entry->done && monotonic_now() < until)
+		monotonic_wait(&ledger->committed, &ledger->lock, until);
+	written = entry->written;
+	mine |= entry->done;
+	entry->abandoned = !mine;
+	pthread_mutex_unlock(&ledger->lock);
+	if (mine)
+		ledger_entry_free(entry);
+	return written;
+}
+
+void ledger_record(struct ledger *ledger, const struct attempt *attempt)
+{
+	struct ledger_entry *entry =
+		ledger_is_usable(ledger) ? ledger_entry_new_record(attempt) : NULL;
+
+	if (!entry)
+		return;
+	pthread_mutex_lock(&ledger->lock);
+	if (ledger->queue.records < RECORDS_MAXIMUM && hand_in(ledger, entry))
+		entry = NULL;
+	pthread_mutex_unlock(&ledger->lock);
+	ledger_entry_free(entry);
+}

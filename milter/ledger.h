@@ -1,0 +1,71 @@
+/*
+ * ledger: what was cancelled, kept so that it need not be asked for again, and a record of it.
+ *
+ * A calendar is kept as Cronofy wrote it, and is on the disk before its message is answered. So a
+ * message that comes again because its delivery failed, or because anything was killed, gets the
+ * calendar that was obtained for it; what Cronofy answers to a second cancel nobody knows. One
+ * moment is out of reach: what is killed between Cronofy's answer and our commit has cancelled and
+ * kept nothing, and the message that comes again asks again.
+ *
+ * One thread writes. All that callers hand in while it is busy goes to the disk with one commit,
+ * however many they are. Records are written with the next calendar, or a moment later: a crash may
+ * lose those of the last instant. When there is nothing else to do, what is too old is removed, a
+ * little at a time.
+ *
+ * A ledger that cannot be used is no reason to stop: every call then says so at once, the log has
+ * it (at most once a minute, and once more when it is over), and it is tried again every
+ * `retry` ms. Its file is never removed nor replaced by us. Several processes may share one.
+ */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include "ledger_store.h"
+
+#include <stdbool.h>
+
+#define LEDGER_RETRY 5000 /* ms */
+
+struct ledger_options {
+	const char *path;            /* copied */
+	enum ledger_store_mode mode; /* one of those to write */
+	long long keep;              /* ms, how long calendars and records are kept */
+	long long retry;             /* ms, LEDGER_RETRY but for tests */
+};
+
+struct ledger;
+
+/*
+ * Opens the file and starts the thread. That the file cannot be used is no failure: see above.
+ * NULL, and why, if there is no memory or no thread.
+ */
+struct ledger *ledger_start(const struct ledger_options *options, struct problem *why);
+
+/* Writes what was handed in, and ends the thread; calls that come later are refused. */
+void ledger_stop(struct ledger *ledger);
+
+/* Stops and frees it; nobody may be in a call. */
+void ledger_free(struct ledger *ledger);
+
+/* Could what is handed in now be kept, as far as we know? Complains in the log if not. */
+bool ledger_is_usable(struct ledger *ledger);
+
+/* From now on. ms */
+void ledger_set_keep(struct ledger *ledger, long long keep);
+
+/* As ledger_store's; LEDGER_FAILED: it cannot be used. Callers on any thread. */
+enum ledger_found ledger_find_same(struct ledger *ledger, const struct ledger_key *key,
+				   struct buffer *calendar);
+enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_key *key,
+				     struct buffer *calendar);
+
+/*
+ * Keeps a calendar: blocks until it is on the disk, at most some seconds. False, and why, if it is
+ * not, or not known to be.
+ */
+bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
+		 struct problem *why);
+
+/* Records an attempt, copied, with the present time; does not wait for the disk. */
+void ledger_record(struct ledger *ledger, const struct attempt *attempt);
+
+#endif

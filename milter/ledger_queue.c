@@ -1,0 +1,97 @@
+#include "ledger_queue.h"
+
+#include "monotonic.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_TEXTS = 4 };
+
+struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, struct span calendar)
+{
+	const char *const texts[KEY_TEXTS] = {key->account, key->invite_id, key->recipient,
+					      key->message_id};
+	struct ledger_entry *entry = calloc(1, sizeof(*entry));
+	const char *copies[KEY_TEXTS];
+	size_t offset = 0;
+
+	if (!entry)
+		return NULL;
+	entry->text = buffer_with_maximum(SIZE_MAX / 4); /* what it copies has its own bounds */
+	for (size_t i = 0; i < KEY_TEXTS; i++)
+		buffer_append(&entry->text, texts[i], strlen(texts[i]) + 1);
+	buffer_append(&entry->text, calendar.at, calendar.length);
+	if (entry->text.failed) {
+		ledger_entry_free(entry);
+		return NULL;
+	}
+	for (size_t i = 0; i < KEY_TEXTS; i++) {
+		copies[i] = entry->text.data + offset;
+		offset += strlen(copies[i]) + 1;
+	}
+	entry->key = (struct ledger_key){copies[0], copies[1], copies[2], copies[3]};
+	entry->calendar = (struct span){entry->text.data + offset, calendar.length};
+	entry->time = attempt_time_now();
+	return entry;
+}
+
+struct ledger_entry *ledger_entry_new_record(const struct attempt *attempt)
+{
+	struct ledger_entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry || !(entry->attempt = attempt_copy(attempt))) {
+		free(entry);
+		return NULL;
+	}
+	entry->attempt->time = attempt_time_now();
+	return entry;
+}
+
+void ledger_entry_free(struct ledger_entry *entry)
+{
+	if (!entry)
+		return;
+	free(entry->attempt);
+	buffer_free(&entry->text);
+	free(entry);
+}
+
+void ledger_queue_init(struct ledger_queue *queue)
+{
+	*queue = (struct ledger_queue){.first = NULL};
+	queue->end = &queue->first;
+}
+
+void ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry)
+{
+	if (!queue->first)
+		queue->oldest = monotonic_now();
+	*queue->end = entry;
+	queue->end = &entry->next;
+	if (entry->attempt)
+		queue->records++;
+	else
+		queue->calendars++;
+}
+
+struct ledger_entry *ledger_queue_take(struct ledger_queue *queue)
+{
+	struct ledger_entry *first = queue->first;
+
+	ledger_queue_init(queue);
+	return first;
+}
+
+void ledger_entries_finish(struct ledger_entry *entry, bool written)
+{
+	while (entry) {
+		struct ledger_entry *next = entry->next;
+
+		entry->done = true;
+		entry->written = written;
+		if (entry->attempt || entry->abandoned)
+			ledger_entry_free(entry);
+		entry = next;
+	}
+}

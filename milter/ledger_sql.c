@@ -1,0 +1,81 @@
+#include "ledger_sql.h"
+
+const char *const ledger_sql_steps[] = {
+	"CREATE TABLE calendar ("
+	"  account TEXT NOT NULL,"
+	"  invite TEXT NOT NULL,"
+	"  recipient TEXT NOT NULL,"
+	"  message_id TEXT NOT NULL,"
+	"  time INTEGER NOT NULL,"
+	"  text BLOB NOT NULL,"
+	"  PRIMARY KEY (account, invite, recipient, message_id));"
+	"CREATE INDEX calendar_time ON calendar (time);"
+	/* Who looks for an address does not mind its case. */
+	"CREATE TABLE attempt ("
+	"  number INTEGER PRIMARY KEY,"
+	"  time INTEGER NOT NULL,"
+	"  status INTEGER NOT NULL,"
+	"  ms INTEGER NOT NULL,"
+	"  result TEXT NOT NULL,"
+	"  kept TEXT NOT NULL,"
+	"  account TEXT NOT NULL,"
+	"  invite TEXT NOT NULL,"
+	"  recipient TEXT NOT NULL COLLATE NOCASE,"
+	"  envelope_recipient TEXT NOT NULL COLLATE NOCASE,"
+	"  sender TEXT NOT NULL,"
+	"  message_id TEXT NOT NULL,"
+	"  queue_id TEXT NOT NULL,"
+	"  uid TEXT NOT NULL,"
+	"  sequence TEXT NOT NULL,"
+	"  reply TEXT NOT NULL,"
+	"  reason TEXT NOT NULL);"
+	"CREATE INDEX attempt_time ON attempt (time);"
+	"CREATE INDEX attempt_invite ON attempt (invite);"
+	"CREATE INDEX attempt_recipient ON attempt (recipient);"
+	"CREATE INDEX attempt_envelope_recipient ON attempt (envelope_recipient);"
+	"CREATE INDEX attempt_message_id ON attempt (message_id);"
+	"CREATE INDEX attempt_queue_id ON attempt (queue_id);",
+};
+
+const size_t ledger_sql_version = sizeof(ledger_sql_steps) / sizeof(ledger_sql_steps[0]);
+
+/* In the order of struct attempt. */
+#define COLUMNS                                                                                    \
+	"time, status, ms, result, kept, account, invite, recipient, envelope_recipient, sender, " \
+	"message_id, queue_id, uid, sequence, reply, reason"
+
+const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
+	[LEDGER_SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[LEDGER_SQL_COMMIT] = "COMMIT",
+	[LEDGER_SQL_ROLLBACK] = "ROLLBACK",
+	[LEDGER_SQL_KEEP] = "INSERT OR REPLACE INTO calendar "
+			    "(account, invite, recipient, message_id, time, text) "
+			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[LEDGER_SQL_RECORD] = "INSERT INTO attempt (" COLUMNS ") "
+			      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[LEDGER_SQL_PRUNE_ATTEMPTS] =
+		"DELETE FROM attempt WHERE number IN "
+		"(SELECT number FROM attempt WHERE time < ?1 ORDER BY time LIMIT ?2)",
+	[LEDGER_SQL_PRUNE_CALENDARS] =
+		"DELETE FROM calendar WHERE rowid IN "
+		"(SELECT rowid FROM calendar WHERE time < ?1 ORDER BY time LIMIT ?2)",
+	[LEDGER_SQL_FIND_SAME] = "SELECT text FROM calendar WHERE account = ?1 AND invite = ?2 "
+				 "AND recipient = ?3 AND message_id = ?4 AND message_id <> ''",
+	[LEDGER_SQL_FIND_LATEST] = "SELECT text FROM calendar WHERE account = ?1 AND invite = ?2 "
+				   "AND recipient = ?3 ORDER BY time DESC, rowid DESC LIMIT 1",
+	/* Each part goes through an index; one OR over all of them would be a walk over the table. */
+	[LEDGER_SQL_EACH_ABOUT] =
+		"SELECT number, " COLUMNS " FROM attempt WHERE number IN ("
+		"SELECT number FROM attempt WHERE invite = ?1 AND number > ?2 UNION "
+		"SELECT number FROM attempt WHERE recipient = ?1 AND number > ?2 UNION "
+		"SELECT number FROM attempt WHERE envelope_recipient = ?1 AND number > ?2 UNION "
+		"SELECT number FROM attempt WHERE message_id IN (?1, '<' || ?1 || '>') "
+		"AND number > ?2 UNION "
+		"SELECT number FROM attempt WHERE queue_id = ?1 AND number > ?2 "
+		"ORDER BY number LIMIT ?3) ORDER BY number",
+	[LEDGER_SQL_EACH_SINCE] = "SELECT number, " COLUMNS " FROM attempt "
+				  "WHERE time >= ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+	[LEDGER_SQL_COUNT] =
+		"SELECT account, result, count(*), sum(kept <> '') FROM attempt WHERE time >= ?1 "
+		"GROUP BY account, result ORDER BY account, result",
+};

@@ -1,0 +1,37 @@
+/*
+ * ledger_sql: all that the ledger says in SQL: its tables, and the statements on them.
+ *
+ * The tables are told as the steps by which they came to be. A file of version N (SQLite's
+ * user_version) has had the first N of them. A step that was ever released is never changed: what is
+ * to be different is a further step.
+ */
+#ifndef LEDGER_SQL_H
+#define LEDGER_SQL_H
+
+#include <stddef.h>
+
+/* SQLite's application_id: "CIML". */
+#define LEDGER_SQL_APPLICATION 0x43494d4c
+
+extern const char *const ledger_sql_steps[];
+extern const size_t ledger_sql_version; /* today's: how many steps there are */
+
+enum ledger_sql {
+	LEDGER_SQL_BEGIN,
+	LEDGER_SQL_COMMIT,
+	LEDGER_SQL_ROLLBACK,
+	LEDGER_SQL_KEEP,   /* account, invite, recipient, Message-ID, time, calendar */
+	LEDGER_SQL_RECORD, /* time, status, ms, and the texts of struct attempt in their order */
+	LEDGER_SQL_PRUNE_ATTEMPTS, /* older than, how many */
+	LEDGER_SQL_PRUNE_CALENDARS,
+	LEDGER_SQL_FIND_SAME,   /* account, invite, recipient, Message-ID: calendar */
+	LEDGER_SQL_FIND_LATEST, /* account, invite, recipient: calendar */
+	LEDGER_SQL_EACH_ABOUT,  /* what, after number, how many: number, and as RECORD */
+	LEDGER_SQL_EACH_SINCE,  /* time, after number, how many: likewise */
+	LEDGER_SQL_COUNT,       /* since: account, result, count, how many with a kept calendar */
+	LEDGER_SQL_STATEMENTS,
+};
+
+extern const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS];
+
+#endif

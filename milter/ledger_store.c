@@ -1,0 +1,501 @@
+#include "ledger_store.h"
+
+#include "ledger_sql.h"
+#include "ledger_trouble.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 200 /* attempts that are read at a time */
+
+struct ledger_store {
+	sqlite3 *database;
+	sqlite3_stmt *statements[LEDGER_SQL_STATEMENTS];
+	char path[PATH_MAX];
+};
+
+/* ---- what goes wrong ---- */
+
+/* What SQLite's code means for the administrator. */
+static void explain(const struct ledger_store *store, int code, struct problem *why)
+{
+	enum ledger_trouble trouble = LEDGER_TROUBLE_OTHER;
+	int error = sqlite3_system_errno(store->database);
+
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		trouble = LEDGER_TROUBLE_LOCKED;
+		break;
+	case SQLITE_FULL:
+		trouble = LEDGER_TROUBLE_FULL;
+		break;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		trouble = LEDGER_TROUBLE_PLACE;
+		error = EACCES;
+		break;
+	case SQLITE_CANTOPEN:
+		trouble = LEDGER_TROUBLE_PLACE;
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* such as a table that is not there */
+		trouble = LEDGER_TROUBLE_DAMAGED;
+		break;
+	default:
+		break;
+	}
+	ledger_trouble_explain(trouble, store->path, error,
+			       trouble == LEDGER_TROUBLE_DAMAGED ? sqlite3_errmsg(store->database)
+								 : sqlite3_errstr(code),
+			       why);
+}
+
+/* The same, where it is we who find something wrong. Gives false. */
+static bool refuse(const struct ledger_store *store, enum ledger_trouble trouble,
+		   struct problem *why)
+{
+	ledger_trouble_explain(trouble, store->path, 0, "", why);
+	return false;
+}
+
+/* ---- statements ---- */
+
+static void bind_text(sqlite3_stmt *statement, int column, const char *text)
+{
+	sqlite3_bind_text(statement, column, text, -1, SQLITE_STATIC);
+}
+
+/* Runs one that gives no rows. */
+static bool run(struct ledger_store *store, enum ledger_sql which, struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[which];
+	const int code = sqlite3_step(statement);
+
+	if (code != SQLITE_DONE)
+		explain(store, code, why);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return code == SQLITE_DONE;
+}
+
+static bool execute(struct ledger_store *store, const char *text, struct problem *why)
+{
+	const int code = sqlite3_exec(store->database, text, NULL, NULL, NULL);
+
+	if (code != SQLITE_OK)
+		explain(store, code, why);
+	return code == SQLITE_OK;
+}
+
+/* The one number that a query gives. */
+static bool ask(struct ledger_store *store, const char *text, long long *number,
+		struct problem *why)
+{
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(store->database, text, -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*number = sqlite3_column_int64(statement, 0);
+	else
+		explain(store, code, why);
+	sqlite3_finalize(statement);
+	return code == SQLITE_ROW;
+}
+
+/* ---- opening ---- */
+
+/* SQLite would make it as the umask says; it holds addresses of people. */
+static bool make_file(const char *path, struct problem *why)
+{
+	const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (file >= 0)
+		close(file);
+	else if (errno != EEXIST)
+		ledger_trouble_explain(LEDGER_TROUBLE_PLACE, path, errno, "", why);
+	return file >= 0 || errno == EEXIST;
+}
+
+/* Readers beside a writer, and one fsync() a commit. Changing to it may meet another's lock. */
+static bool use_write_ahead_log(struct ledger_store *store, struct problem *why)
+{
+	static const char pragma[] = "PRAGMA journal_mode = WAL";
+	sqlite3_stmt *statement = NULL;
+	int code = SQLITE_BUSY;
+	bool good = false;
+
+	for (int i = 0; i < LEDGER_STORE_PATIENCE / 100 && code == SQLITE_BUSY; i++) {
+		if (i > 0)
+			poll(NULL, 0, 50);
+		sqlite3_finalize(statement);
+		code = sqlite3_prepare_v2(store->database, pragma, -1, &statement, NULL);
+		if (code == SQLITE_OK)
+			code = sqlite3_step(statement) & 0xff;
+	}
+	if (code != SQLITE_ROW)
+		explain(store, code, why);
+	else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
+		problem_set(why,
+			    "%.300s: its file system does not do for a database; is it remote?",
+			    store->path);
+	else
+		good = true;
+	sqlite3_finalize(statement);
+	return good;
+}
+
+/* Is it ours, and not of a later version? `*version`: how many steps it has had. */
+static bool check_schema(struct ledger_store *store, long long *version, struct problem *why)
+{
+	long long application, tables;
+
+	if (!ask(store, "PRAGMA application_id", &application, why) ||
+	    !ask(store, "PRAGMA user_version", version, why) ||
+	    !ask(store, "SELECT count(*) FROM sqlite_schema", &tables, why))
+		return false;
+	if (tables > 0 && application != LEDGER_SQL_APPLICATION)
+		return refuse(store, LEDGER_TROUBLE_FOREIGN, why);
+	if (*version < 0 || *version > (long long)ledger_sql_version)
+		return refuse(store, LEDGER_TROUBLE_LATER, why);
+	return true;
+}
+
+/* Always writes something: that is how we know that we can. */
+static bool migrate(struct ledger_store *store, struct problem *why)
+{
+	long long version = 0;
+	bool good;
+	char text[96];
+
+	snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %zu",
+		 LEDGER_SQL_APPLICATION, ledger_sql_version);
+	if (!execute(store, ledger_sql_texts[LEDGER_SQL_BEGIN], why))
+		return false;
+	good = check_schema(store, &version, why);
+	for (size_t i = (size_t)version; good && i < ledger_sql_version; i++)
+		good = execute(store, ledger_sql_steps[i], why);
+	good = good && execute(store, text, why) &&
+	       execute(store, ledger_sql_texts[LEDGER_SQL_COMMIT], why);
+	if (!good)
+		sqlite3_exec(store->database, ledger_sql_texts[LEDGER_SQL_ROLLBACK], NULL, NULL,
+			     NULL);
+	return good;
+}
+
+static bool open_to_write(struct ledger_store *store, struct problem *why)
+{
+	long long version;
+
+	/* Another program's database must not even become one with a write-ahead log. */
+	return check_schema(store, &version, why) && use_write_ahead_log(store, why) &&
+	       execute(store,
+		       "PRAGMA synchronous = FULL;"
+		       "PRAGMA secure_delete = FAST;" /* what was pruned is gone */
+		       "PRAGMA journal_size_limit = 4194304",
+		       why) &&
+	       migrate(store, why);
+}
+
+static bool open_to_read(struct ledger_store *store, struct problem *why)
+{
+	long long version;
+
+	if (!check_schema(store, &version, why))
+		return false;
+	return version == (long long)ledger_sql_version ||
+	       refuse(store, LEDGER_TROUBLE_EARLIER, why);
+}
+
+static bool prepare(struct ledger_store *store, struct problem *why)
+{
+	for (int i = 0; i < LEDGER_SQL_STATEMENTS; i++) {
+		const int code =
+			sqlite3_prepare_v3(store->database, ledger_sql_texts[i], -1,
+					   SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL);
+
+		if (code != SQLITE_OK) {
+			explain(store, code, why);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool connect_to(struct ledger_store *store, enum ledger_store_mode mode, struct problem *why)
+{
+	const int flags = SQLITE_OPEN_NOMUTEX | (mode == LEDGER_STORE_READ ? SQLITE_OPEN_READONLY
+									   : SQLITE_OPEN_READWRITE);
+	const int code = sqlite3_open_v2(store->path, &store->database, flags, NULL);
+
+	if (!store->database) {
+		problem_set(why, "no memory for the ledger");
+		return false;
+	}
+	if (code != SQLITE_OK) {
+		explain(store, code, why);
+		return false;
+	}
+	sqlite3_busy_timeout(store->database, LEDGER_STORE_PATIENCE);
+	/* A file that is damaged, or cut while we look, is an error and never a signal. */
+	if (!execute(
+		    store,
+		    "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF",
+		    why))
+		return false;
+	return mode == LEDGER_STORE_READ ? open_to_read(store, why) : open_to_write(store, why);
+}
+
+struct ledger_store *ledger_store_open(const char *path, enum ledger_store_mode mode,
+				       struct problem *why)
+{
+	struct ledger_store *store = calloc(1, sizeof(*store));
+
+	if (!store || strlen(path) >= sizeof(store->path)) {
+		problem_set(why, "no memory for the ledger, or its path is too long");
+		free(store);
+		return NULL;
+	}
+	memcpy(store->path, path, strlen(path) + 1);
+	if ((mode != LEDGER_STORE_CREATE || make_file(path, why)) && connect_to(store, mode, why) &&
+	    prepare(store, why))
+		return store;
+	ledger_store_close(store);
+	return NULL;
+}
+
+void ledger_store_close(struct ledger_store *store)
+{
+	if (!store)
+		return;
+	for (int i = 0; i < LEDGER_SQL_STATEMENTS; i++)
+		sqlite3_finalize(store->statements[i]);
+	sqlite3_close(store->database);
+	free(store);
+}
+
+bool ledger_store_has_moved(struct ledger_store *store)
+{
+	int moved = 0;
+
+	sqlite3_file_control(store->database, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved != 0;
+}
+
+/* ---- writing ---- */
+
+bool ledger_store_begin(struct ledger_store *store, struct problem *why)
+{
+	return run(store, LEDGER_SQL_BEGIN, why);
+}
+
+bool ledger_store_commit(struct ledger_store *store, struct problem *why)
+{
+	return run(store, LEDGER_SQL_COMMIT, why);
+}
+
+void ledger_store_rollback(struct ledger_store *store)
+{
+	struct problem why;
+
+	/* SQLite may have done so itself. */
+	if (!sqlite3_get_autocommit(store->database))
+		run(store, LEDGER_SQL_ROLLBACK, &why);
+}
+
+static void bind_key(sqlite3_stmt *statement, const struct ledger_key *key)
+{
+	bind_text(statement, 1, key->account);
+	bind_text(statement, 2, key->invite_id);
+	bind_text(statement, 3, key->recipient);
+}
+
+bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key, long long time,
+		       struct span calendar, struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[LEDGER_SQL_KEEP];
+
+	bind_key(statement, key);
+	bind_text(statement, 4, key->message_id);
+	sqlite3_bind_int64(statement, 5, time);
+	sqlite3_bind_blob64(statement, 6, calendar.at, calendar.length, SQLITE_STATIC);
+	return run(store, LEDGER_SQL_KEEP, why);
+}
+
+bool ledger_store_record(struct ledger_store *store, const struct attempt *attempt,
+			 struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[LEDGER_SQL_RECORD];
+
+	sqlite3_bind_int64(statement, 1, attempt->time);
+	sqlite3_bind_int64(statement, 2, attempt->status);
+	sqlite3_bind_int64(statement, 3, attempt->ms);
+	for (int i = 0; i < ATTEMPT_TEXTS; i++)
+		bind_text(statement, 4 + i, attempt_text(attempt, (enum attempt_text)i));
+	return run(store, LEDGER_SQL_RECORD, why);
+}
+
+int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why)
+{
+	static const enum ledger_sql both[] = {LEDGER_SQL_PRUNE_ATTEMPTS,
+					       LEDGER_SQL_PRUNE_CALENDARS};
+	int removed = 0;
+
+	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+		sqlite3_bind_int64(store->statements[both[i]], 1, before);
+		sqlite3_bind_int(store->statements[both[i]], 2, most);
+		if (!run(store, both[i], why))
+			return -1;
+		removed += sqlite3_changes(store->database);
+	}
+	return removed;
+}
+
+/* ---- reading ---- */
+
+/* Steps to the one row that there may be, and is done with it. */
+static enum ledger_found find(struct ledger_store *store, enum ledger_sql which,
+			      struct buffer *calendar, struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[which];
+	const int code = sqlite3_step(statement);
+	enum ledger_found found = code == SQLITE_DONE ? LEDGER_NOTHING : LEDGER_FAILED;
+
+	if (code == SQLITE_ROW) {
+		const char *text = sqlite3_column_blob(statement, 0);
+		const size_t length = (size_t)sqlite3_column_bytes(statement, 0);
+
+		buffer_append(calendar, text ? text : "", length);
+		found = calendar->failed || length == 0 ? LEDGER_NOTHING : LEDGER_FOUND;
+	} else if (code != SQLITE_DONE) {
+		explain(store, code, why);
+	}
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return found;
+}
+
+enum ledger_found ledger_store_find_same(struct ledger_store *store, const struct ledger_key *key,
+					 struct buffer *calendar, struct problem *why)
+{
+	bind_key(store->statements[LEDGER_SQL_FIND_SAME], key);
+	bind_text(store->statements[LEDGER_SQL_FIND_SAME], 4, key->message_id);
+	return find(store, LEDGER_SQL_FIND_SAME, calendar, why);
+}
+
+enum ledger_found ledger_store_find_latest(struct ledger_store *store, const struct ledger_key *key,
+					   struct buffer *calendar, struct problem *why)
+{
+	bind_key(store->statements[LEDGER_SQL_FIND_LATEST], key);
+	return find(store, LEDGER_SQL_FIND_LATEST, calendar, why);
+}
+
+/* "" where a damaged file, or a lack of memory, has none. */
+static const char *column_text(sqlite3_stmt *statement, int column)
+{
+	const unsigned char *text = sqlite3_column_text(statement, column);
+
+	return text ? (const char *)text : "";
+}
+
+/* A copy of the row at hand; NULL if there is no memory. */
+static struct attempt *copy_row(sqlite3_stmt *statement)
+{
+	struct attempt attempt = {
+		.time = sqlite3_column_int64(statement, 1),
+		.status = sqlite3_column_int64(statement, 2),
+		.ms = sqlite3_column_int64(statement, 3),
+	};
+
+	for (int i = 0; i < ATTEMPT_TEXTS; i++)
+		attempt.texts[i] = column_text(statement, 4 + i);
+	return attempt_copy(&attempt);
+}
+
+/* Reads the next page, after attempt number `*last`. Gives how many there are; -1, and why. */
+static int read_page(struct ledger_store *store, enum ledger_sql which, long long *last,
+		     struct attempt *page[PAGE], struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[which];
+	int count = 0, code;
+
+	sqlite3_bind_int64(statement, 2, *last);
+	sqlite3_bind_int(statement, 3, PAGE);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW && count < PAGE) {
+		*last = sqlite3_column_int64(statement, 0);
+		page[count] = copy_row(statement);
+		if (!page[count]) {
+			code = SQLITE_NOMEM;
+			break;
+		}
+		count++;
+	}
+	if (code != SQLITE_DONE)
+		explain(store, code, why);
+	sqlite3_reset(statement);
+	if (code == SQLITE_DONE)
+		return count;
+	for (int i = 0; i < count; i++)
+		free(page[i]);
+	return -1;
+}
+
+static bool each(struct ledger_store *store, enum ledger_sql which, ledger_store_take_attempt *take,
+		 void *context, struct problem *why)
+{
+	struct attempt *page[PAGE];
+	long long last = -1;
+	bool wanted = true;
+	int count;
+
+	do {
+		count = read_page(store, which, &last, page, why);
+		for (int i = 0; i < count; i++) {
+			wanted = wanted && take(context, page[i]);
+			free(page[i]);
+		}
+	} while (count == PAGE && wanted);
+	sqlite3_clear_bindings(store->statements[which]);
+	return count >= 0;
+}
+
+bool ledger_store_each_about(struct ledger_store *store, const char *what,
+			     ledger_store_take_attempt *take, void *context, struct problem *why)
+{
+	bind_text(store->statements[LEDGER_SQL_EACH_ABOUT], 1, what);
+	return each(store, LEDGER_SQL_EACH_ABOUT, take, context, why);
+}
+
+bool ledger_store_each_since(struct ledger_store *store, long long since,
+			     ledger_store_take_attempt *take, void *context, struct problem *why)
+{
+	sqlite3_bind_int64(store->statements[LEDGER_SQL_EACH_SINCE], 1, since);
+	return each(store, LEDGER_SQL_EACH_SINCE, take, context, why);
+}
+
+bool ledger_store_count(struct ledger_store *store, long long since, ledger_store_take_count *take,
+			void *context, struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[LEDGER_SQL_COUNT];
+	int code;
+
+	sqlite3_bind_int64(statement, 1, since);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+		take(context, column_text(statement, 0), column_text(statement, 1),
+		     sqlite3_column_int64(statement, 2), sqlite3_column_int64(statement, 3));
+	if (code != SQLITE_DONE)
+		explain(store, code, why);
+	sqlite3_reset(statement);
+	return code == SQLITE_DONE;
+}

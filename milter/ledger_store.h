@@ -1,0 +1,116 @@
+/*
+ * ledger_store: the ledger's file, a SQLite 3 database: what is in it, and one connection to it.
+ *
+ * No threads and no policy here: a connection is for one thread at a time, and every call is done
+ * when it returns. Several connections, of several processes, may be open at once; one that writes
+ * keeps others that want to write waiting, nobody who reads. A lock is waited for at most
+ * LEDGER_STORE_PATIENCE.
+ *
+ * Every call that fails says why, with the file's name and what to do about it.
+ */
+#ifndef LEDGER_STORE_H
+#define LEDGER_STORE_H
+
+#include "attempt.h"
+#include "buffer.h"
+#include "field.h"
+#include "problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LEDGER_STORE_PATIENCE 2000 /* ms */
+
+/*
+ * What a kept calendar belongs to. All compare byte for byte: it is not documented that Cronofy
+ * takes two spellings of an address for one, so neither do we.
+ */
+struct ledger_key {
+	const char *account;
+	const char *invite_id;
+	const char *recipient;  /* the invite's */
+	const char *message_id; /* of the message that it was obtained for; "" if that has none */
+};
+
+struct ledger_store;
+
+enum ledger_store_mode {
+	LEDGER_STORE_CREATE,   /* to write; made (0600) if there is none */
+	LEDGER_STORE_EXISTING, /* to write, if there is one */
+	LEDGER_STORE_READ,     /* only to read */
+};
+
+/*
+ * Opens the file; to write, it is brought to today's schema, and proved to be writable. NULL, and
+ * why, if that cannot be done, also if the file is damaged, not ours, or made by a later version:
+ * then it is left as it is.
+ */
+struct ledger_store *ledger_store_open(const char *path, enum ledger_store_mode mode,
+				       struct problem *why);
+void ledger_store_close(struct ledger_store *store);
+
+/* Is the file that is open not the one at the path any more? */
+bool ledger_store_has_moved(struct ledger_store *store);
+
+/* ---- writing ---- */
+
+/*
+ * A transaction: what was written since begin is on the disk, all of it, when commit gives true,
+ * and stays there whatever is killed or loses power. After a failure of anything in between, or
+ * of the commit: rollback.
+ */
+bool ledger_store_begin(struct ledger_store *store, struct problem *why);
+bool ledger_store_commit(struct ledger_store *store, struct problem *why);
+void ledger_store_rollback(struct ledger_store *store);
+
+/* `time`: ms since 1970. An earlier calendar of the very same key is replaced. */
+bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key, long long time,
+		       struct span calendar, struct problem *why);
+bool ledger_store_record(struct ledger_store *store, const struct attempt *attempt,
+			 struct problem *why);
+
+/*
+ * Removes at most `most` attempts and `most` calendars that are older than `before`, outside of a
+ * transaction. Gives how many it removed; -1, and why, if it failed.
+ */
+int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why);
+
+/* ---- reading ---- */
+
+enum ledger_found {
+	LEDGER_FOUND,   /* the calendar is appended */
+	LEDGER_NOTHING, /* there is none */
+	LEDGER_FAILED,
+};
+
+/* The calendar that was obtained for this very key; never one without a Message-ID. */
+enum ledger_found ledger_store_find_same(struct ledger_store *store, const struct ledger_key *key,
+					 struct buffer *calendar, struct problem *why);
+
+/* The latest one that was obtained for this invite and recipient, whatever the message. */
+enum ledger_found ledger_store_find_latest(struct ledger_store *store, const struct ledger_key *key,
+					   struct buffer *calendar, struct problem *why);
+
+/* False: no more of them. */
+typedef bool ledger_store_take_attempt(void *context, const struct attempt *attempt);
+
+/*
+ * Gives attempts, oldest first. They are read some at a time, and nothing is locked or held back
+ * while they are taken, however long that takes.
+ */
+bool ledger_store_each_about(struct ledger_store *store, const char *what,
+			     ledger_store_take_attempt *take, void *context, struct problem *why);
+bool ledger_store_each_since(struct ledger_store *store, long long since,
+			     ledger_store_take_attempt *take, void *context, struct problem *why);
+
+typedef void ledger_store_take_count(void *context, const char *account, const char *result,
+				     long long count, long long kept);
+
+/*
+ * Counts attempts since then by account and result, in the order of these; `kept`: how many of
+ * them used a kept calendar.
+ */
+bool ledger_store_count(struct ledger_store *store, long long since, ledger_store_take_count *take,
+			void *context, struct problem *why);
+
+#endif

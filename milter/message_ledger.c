@@ -1,0 +1,114 @@
+#include "message_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A Message-ID that was cut could be another message's. */
+static const char *whole_message_id(const struct message *message)
+{
+	const struct headers *headers = &message->headers;
+
+	return strlen(headers->message_id) + 1 < sizeof(headers->message_id) ? headers->message_id
+									     : "";
+}
+
+static struct ledger_key key_of(const struct message *message)
+{
+	return (struct ledger_key){
+		.account = message->account->name,
+		.invite_id = message->tag.id,
+		.recipient = message->invite_recipient,
+		.message_id = whole_message_id(message),
+	};
+}
+
+static void refuse(struct message *message, const char *reason)
+{
+	message_tempfail(message, "4.3.0", "no_ledger", LOG_LEVEL_ERROR, reason);
+}
+
+static enum ledger_found find(struct message *message,
+			      enum ledger_found (*finder)(struct ledger *ledger,
+							  const struct ledger_key *key,
+							  struct buffer *calendar))
+{
+	struct buffer *calendar = &message->cancel.calendar;
+	const struct ledger_key key = key_of(message);
+	enum ledger_found found;
+
+	if (!message->services->ledger)
+		return LEDGER_NOTHING;
+	buffer_free(calendar);
+	*calendar = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
+	found = finder(message->services->ledger, &key, calendar);
+	if (found != LEDGER_FOUND)
+		buffer_free(calendar);
+	return found;
+}
+
+bool message_find_same(struct message *message)
+{
+	const enum ledger_found found = find(message, ledger_find_same);
+
+	if (found == LEDGER_FAILED && message->config->ledger_required)
+		refuse(message,
+		       "the ledger cannot be used, so nothing was cancelled; try again later");
+	return found == LEDGER_FOUND;
+}
+
+bool message_find_latest(struct message *message)
+{
+	return find(message, ledger_find_latest) == LEDGER_FOUND;
+}
+
+bool message_keep(struct message *message)
+{
+	const struct buffer *text = &message->cancel.calendar;
+	const struct ledger_key key = key_of(message);
+	struct problem why;
+	char reason[sizeof(why.text) + 96];
+
+	if (!message->services->ledger ||
+	    ledger_keep(message->services->ledger, &key, (struct span){text->data, text->length},
+			&why) ||
+	    !message->config->ledger_required)
+		return true;
+	snprintf(reason, sizeof(reason), "the calendar could not be kept: %s; try again later",
+		 why.text);
+	refuse(message, reason);
+	return false;
+}
+
+void message_record(struct message *message, long long ms)
+{
+	char reply[16] = "";
+	struct attempt attempt = {
+		.status = message->cancel.status,
+		.ms = ms,
+		.texts =
+			{
+				[ATTEMPT_RESULT] = message->result,
+				[ATTEMPT_KEPT] = message->kept,
+				[ATTEMPT_ACCOUNT] = message->account ? message->account->name : "",
+				[ATTEMPT_INVITE] = message->tag.id,
+				[ATTEMPT_RECIPIENT] = message->invite_recipient,
+				[ATTEMPT_ENVELOPE_RECIPIENT] = envelope_first(&message->envelope),
+				[ATTEMPT_SENDER] = message->sender,
+				[ATTEMPT_MESSAGE_ID] = message->headers.message_id,
+				[ATTEMPT_QUEUE_ID] = message->queue_id,
+				[ATTEMPT_UID] = message->calendar.uid,
+				[ATTEMPT_SEQUENCE] = message->calendar.sequence,
+				[ATTEMPT_REPLY] = reply,
+				[ATTEMPT_REASON] = message->verdict.text,
+			},
+	};
+
+	/* Strangers shall not be able to fill it, and a dry run leaves no trace. */
+	if (!message->services->ledger || !message->trusted || message->config->dry_run)
+		return;
+	if (message->verdict.action == MESSAGE_REJECT ||
+	    message->verdict.action == MESSAGE_TEMPFAIL)
+		snprintf(reply, sizeof(reply), "%s %s", message->verdict.code,
+			 message->verdict.enhanced);
+	ledger_record(message->services->ledger, &attempt);
+}
