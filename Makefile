@@ -22,10 +22,15 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-proto
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE =
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) -MMD -MP -pthread \
+	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(SYSTEMD_FLAGS) $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical
+LIBS = -lmilter -lcurl -lcjson -lical $(SYSTEMD_LIBS)
+
+# Telling systemd how the filter is: SYSTEMD=no leaves it out where there is libsystemd.
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes || echo no)
+SYSTEMD_LIBS = $(if $(filter yes,$(SYSTEMD)),-lsystemd)
+SYSTEMD_FLAGS = $(if $(filter yes,$(SYSTEMD)),-DHAVE_SYSTEMD)
 
 SOURCES = $(wildcard milter/*.c)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
@@ -68,6 +73,16 @@ $(BUILD)/mime_tree_gmime: tests/lab/mime_tree_gmime.c Makefile
 	$(Q)$(CC) -std=c11 -O2 -Wall -Wextra -Werror $$(pkg-config --cflags gmime-3.0) -o $@ $< \
 		$$(pkg-config --libs gmime-3.0)
 
+# As where there is no libsystemd; the tests run both.
+$(BUILD)/plain/service.o: milter/service.c milter/service.h Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP -DHAVE_SYSTEMD,$(ALL_CFLAGS)) -c -o $@ $<
+
+$(BUILD)/plain/$(NAME): $(BUILD)/plain/service.o $(filter-out $(BUILD)/milter/service.o,$(OBJECTS))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(filter-out -lsystemd,$(LIBS))
+
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(BENCHES:=.d)
 
 deps:
@@ -82,7 +97,7 @@ check demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory run-$@
 
-run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime
+run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime $(BUILD)/plain/$(NAME)
 	@tests/run $(BUILD)
 
 # A private Postfix needs root.
@@ -122,7 +137,7 @@ fuzz-%: build/fuzz/fuzz_%
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES)) $(FUZZ_HEADERS)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -g -O1 -Imilter -pthread \
+	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(SYSTEMD_FLAGS) -g -O1 -Imilter -pthread \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o $@ $(filter %.c,$^) $(LIBS)
 

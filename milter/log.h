@@ -28,6 +28,9 @@ void log_open(enum log_target target, int facility, enum log_level level);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Writes each line of a text as one of the log's, behind the prefix. The text is cut up. */
+void log_write_lines(enum log_level level, const char *prefix, struct buffer *lines);
+
 /* The facility number of a name such as "mail"; -1 if there is none. */
 int log_facility(const char *name);
 

@@ -1,9 +1,10 @@
-/* main: options, the order in which things start and stop, privileges, signals. */
+/* main: options, the order in which things start, privileges. */
+#include "access.h"
 #include "command.h"
 #include "config.h"
 #include "filter.h"
+#include "life.h"
 #include "log.h"
-#include "monotonic.h"
 #include "server.h"
 #include "socket.h"
 
@@ -86,15 +87,13 @@ static void use_log(const struct config *config)
 
 static bool open_socket(const struct config *config, struct problem *why)
 {
-	mode_t before;
 	int result;
 
 	if (!socket_clear_path(config, why))
 		return false;
-	before = umask(0177); /* closed to all others until its group is right */
 	errno = 0;
+	/* By our umask it is closed to all others until its group is right. */
 	result = smfi_setconn(config->socket) == MI_SUCCESS ? smfi_opensocket(0) : MI_FAILURE;
-	umask(before);
 	if (result == MI_SUCCESS)
 		return socket_open_up(config, why);
 	problem_set(why, "socket %s cannot be opened%s%s", config->socket, errno ? ": " : "",
@@ -116,7 +115,7 @@ static void raise_descriptor_limit(void)
 /* For good, and with every group of the old user gone. */
 static bool drop_privileges(const struct config *config)
 {
-	if (!config->user[0])
+	if (!config->user[0] || (geteuid() != 0 && geteuid() == config->uid))
 		return true;
 	if (initgroups(config->user, config->gid) == 0 && setgid(config->gid) == 0 &&
 	    setuid(config->uid) == 0 && (config->uid == 0 || setuid(0) != 0))
@@ -125,45 +124,18 @@ static bool drop_privileges(const struct config *config)
 	return false;
 }
 
-/* ---- reloading ---- */
-
-static bool same_text(const char *a, const char *b)
+/*
+ * What will not work is told, not a reason not to start: without the filter the MTA takes no mail at
+ * all, with it at least the mail that needs nothing of it.
+ */
+static void say_what_will_not_work(const struct config *config)
 {
-	return strcmp(a, b) == 0;
-}
+	struct access_findings findings = access_findings_new();
 
-static void say_what_needs_a_restart(const struct config *old, const struct config *new)
-{
-	if (!same_text(old->socket, new->socket) || old->socket_mode != new->socket_mode ||
-	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
-		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
-					     "change only with a restart");
-}
-
-static void reload(struct server *server)
-{
-	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
-	struct config *old = server_config(server);
-	struct config *new = config_load(old->file, &faults);
-
-	if (new) {
-		say_what_needs_a_restart(old, new);
-		pthread_mutex_lock(&server->lock);
-		server->config = new;
-		pthread_mutex_unlock(&server->lock);
-		use_log(new);
-		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
-		config_release(old); /* the server's reference; ours goes below */
-	} else {
-		char *rest = faults.data;
-
-		for (char *line; rest && (line = strsep(&rest, "\n")) != NULL;)
-			if (line[0])
-				log_write(LOG_LEVEL_ERROR, "reload: %s", line);
-		log_write(LOG_LEVEL_ERROR, "reload: the old configuration stays in force");
-	}
-	config_release(old);
-	buffer_free(&faults);
+	access_check_work(config, &findings);
+	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
+	log_write_lines(LOG_LEVEL_ERROR, "", &findings.faults);
+	access_findings_free(&findings);
 }
 
 /* ---- running ---- */
@@ -171,91 +143,33 @@ static void reload(struct server *server)
 /* libmilter runs on a thread of its own; signals are the main thread's. */
 static void *run_libmilter(void *context)
 {
-	const pthread_t *main_thread = context;
+	const bool in_order = smfi_main() == MI_SUCCESS;
 
-	if (smfi_main() != MI_SUCCESS)
+	(void)context;
+	if (!in_order)
 		log_write(LOG_LEVEL_ERROR, "libmilter ended with an error");
-	pthread_kill(*main_thread, SIGUSR2);
+	life_end(in_order);
 	return NULL;
-}
-
-/* What libmilter takes for itself, and ours: SIGUSR1 reloads, SIGUSR2 says that libmilter ended. */
-static void fill_signals(sigset_t *signals)
-{
-	sigemptyset(signals);
-	sigaddset(signals, SIGHUP);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGUSR1);
-	sigaddset(signals, SIGUSR2);
-}
-
-/* Reloads until it is to stop. False if nobody ordered it: libmilter ended by itself. */
-static bool wait_for_stop(struct server *server, const sigset_t *signals)
-{
-	int number = 0;
-
-	do {
-		if (sigwait(signals, &number) == 0 && number == SIGUSR1)
-			reload(server);
-	} while (number == SIGUSR1);
-	return number != SIGUSR2;
-}
-
-/* Nobody new comes in; what is at work may end. A second signal ends it at once. */
-static void drain(struct server *server)
-{
-	const struct timespec moment = {.tv_nsec = 250000000};
-	struct config *config = server_config(server);
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
-	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
-	 * more, and while we still listen nobody can have put another socket at our path. */
-	places_close(server->services.places);
-	if (server->socket_path)
-		unlink(server->socket_path);
-	if (!places_wait_empty(server->services.places, monotonic_now() + config->drain_timeout))
-		log_write(LOG_LEVEL_WARNING, "stopping with messages still at work: the MTA will "
-					     "try them again");
-	/* A place is given back before the answer is written. */
-	nanosleep(&moment, NULL);
-	config_release(config);
 }
 
 static int serve(struct server *server)
 {
-	const pthread_t self = pthread_self();
 	pthread_t thread;
-	sigset_t signals;
-	bool ordered;
-	int result;
+	int result = pthread_create(&thread, NULL, run_libmilter, NULL);
 
-	fill_signals(&signals);
-	result = pthread_create(&thread, NULL, run_libmilter, (void *)&self);
 	if (result != 0) {
 		log_write(LOG_LEVEL_ERROR, "no thread for libmilter: %s", strerror(result));
 		return EX_OSERR;
 	}
 	pthread_detach(thread);
-	ordered = wait_for_stop(server, &signals);
-	log_write(LOG_LEVEL_INFO, "stopping");
-	drain(server);
-	log_write(LOG_LEVEL_INFO, "stopped");
 	/* libmilter's threads do not wait for each other: the process ends with all of them. */
-	_exit(ordered ? EX_OK : EX_SOFTWARE);
+	_exit(life_lead(server) ? EX_OK : EX_SOFTWARE);
 }
 
 static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct problem why = {.text = "no memory"};
-	sigset_t signals;
 
 	/* Until we listen, what goes wrong is told on standard error, where the starter looks. */
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
@@ -276,8 +190,7 @@ static int run(struct config *config)
 	if (!drop_privileges(config))
 		return EX_NOPERM;
 	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
-	fill_signals(&signals);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	life_block_signals();
 	server.services.places = places_new();
 	server.services.http = server.services.places ? http_start(&why) : NULL;
 	if (!server.services.http) {
@@ -285,6 +198,7 @@ static int run(struct config *config)
 		return EX_OSERR;
 	}
 	use_log(config);
+	say_what_will_not_work(config);
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
 }
@@ -376,10 +290,27 @@ static int print(const char *text)
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
-static int print_no_faults(const struct config *config)
+/* -n, for a configuration that can be read: can the filter work with it? Ends as its user. */
+static int check(const struct config *config)
 {
-	printf("%s: ", config->file);
-	return print("no faults\n");
+	struct access_findings findings = access_findings_new();
+	int exit_code = EX_CONFIG;
+
+	access_check_start(config, &findings);
+	if (geteuid() == 0 && !drop_privileges(config)) {
+		access_findings_free(&findings);
+		return EX_NOPERM;
+	}
+	access_check_work(config, &findings);
+	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
+	if (findings.faults.data) {
+		fputs(findings.faults.data, stderr);
+	} else {
+		printf("%s: ", config->file);
+		exit_code = print("no faults\n");
+	}
+	access_findings_free(&findings);
+	return exit_code;
 }
 
 int main(int count, char **arguments)
@@ -391,6 +322,7 @@ int main(int count, char **arguments)
 
 	if (!open_standard_files())
 		return EX_OSERR;
+	umask(0077); /* what we make is ours alone; the socket is opened up later */
 	if (!parse_options(count, arguments, &options)) {
 		fputs(usage, stderr);
 		return EX_USAGE;
@@ -410,7 +342,7 @@ int main(int count, char **arguments)
 	if (!config)
 		return EX_CONFIG;
 	if (options.check)
-		exit_code = print_no_faults(config);
+		exit_code = check(config);
 	else if (options.try_message)
 		exit_code = command_try(config, options.try_message,
 					options.sender ? options.sender : "", arguments + optind,
