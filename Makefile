@@ -4,11 +4,13 @@
 #   make demo       install what is missing, run the main job for real, show what was delivered
 #   make check      install what is missing, run every test
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
+#   make deb        build a Debian package; make check-deb: try it in a fresh Debian
+#   make dist       the source archive
 #   make lint asan tsan bench fuzz clean uninstall
 #
 # V=1 shows the commands.
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 PREFIX = /usr/local
 SYSCONFDIR = /etc
 DESTDIR =
@@ -154,22 +156,81 @@ lint:
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
 	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' -pthread
 
+# ---- installing ----
+
+DOCDIR = $(PREFIX)/share/doc/$(NAME)
+UNITDIR = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
+TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
+MANUALS = $(wildcard conf/man/*.[1-8])
+# What an administrator copies from, by folder; a file may be a program.
+EXAMPLES = $(filter-out conf/systemd/% conf/debian/% conf/man/% conf/bash-completion/%,\
+	$(wildcard conf/*/*))
+
+# Where things are, for files that say so.
+PLACES = sed -e 's|/usr/sbin/$(NAME)|$(PREFIX)/sbin/$(NAME)|' \
+	-e 's|/etc/$(NAME)|$(SYSCONFDIR)/$(NAME)|' \
+	$(if $(filter no,$(SYSTEMD)),-e 's/^Type=notify/Type=exec/' -e '/^WatchdogSec=/d')
+
+define put # MODE TARGET: standard input
+install -D -m $(1) /dev/stdin $(DESTDIR)$(2)
+endef
+
+# The configuration and the keys that are there stay as they are.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/$(NAME) \
-		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)
-	install -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	install -D -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	$(PLACES) conf/systemd/$(NAME).service | $(call put,0644,$(UNITDIR)/$(NAME).service)
+	$(PLACES) conf/systemd/sysusers.conf | $(call put,0644,$(SYSUSERSDIR)/$(NAME).conf)
+	$(PLACES) conf/systemd/tmpfiles.conf | $(call put,0644,$(TMPFILESDIR)/$(NAME).conf)
+	$(PLACES) conf/bash-completion/$(NAME) | $(call put,0644,$(COMPLETIONDIR)/$(NAME))
+	for page in $(MANUALS); do \
+		$(PLACES) $$page | install -D -m 0644 /dev/stdin \
+			$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; \
+	done
+	for file in $(EXAMPLES); do \
+		mode=0644; [ ! -x $$file ] || mode=0755; \
+		install -D -m $$mode $$file $(DESTDIR)$(DOCDIR)/examples/$${file#conf/} || exit; \
+	done
+	install -D -m 0644 conf/systemd/$(NAME).service.d/postfix-chroot.conf.example \
+		$(DESTDIR)$(DOCDIR)/examples/systemd/postfix-chroot.conf
+	install -m 0644 README.md LICENSE CHANGELOG.md conf/$(NAME).conf $(DESTDIR)$(DOCDIR)
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)
+	install -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/keys
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
 		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
-	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
-		conf/sendmail/direct.mc $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 
-# The configuration and the keys stay.
+# All that install puts there, but for the configuration and the keys.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME)
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME) $(DESTDIR)$(UNITDIR)/$(NAME).service \
+		$(DESTDIR)$(SYSUSERSDIR)/$(NAME).conf $(DESTDIR)$(TMPFILESDIR)/$(NAME).conf \
+		$(DESTDIR)$(COMPLETIONDIR)/$(NAME)
+	for page in $(MANUALS); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+# ---- packages ----
+
+# The source as it was committed; the same bytes for the same commit.
+dist:
+	$(Q)mkdir -p build
+	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | \
+		gzip -9n >build/$(NAME)-$(VERSION).tar.gz
+
+# The binary package, build/$(NAME)_$(VERSION)-1_ARCHITECTURE.deb; the same bytes for the same
+# source on the same Debian.
+deb:
+	@tests/deps deb
+	@conf/debian/build $(VERSION) build
+
+# In a fresh Debian, under a booted systemd and without: needs root, downloads a base system.
+check-deb: deb
+	@tests/deps check-deb
+	@tests/packaging/run build/$(NAME)_$(VERSION)-1_*.deb
 
 clean:
 	rm -rf build
 
 .PHONY: all may-demo deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
-	install uninstall clean
+	install uninstall dist deb check-deb clean
