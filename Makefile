@@ -154,7 +154,7 @@ lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
-	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' -pthread
+	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(SYSTEMD_FLAGS) -pthread
 
 # ---- installing ----
 
