@@ -5,11 +5,13 @@
 #                   (in queued mode; MODE=direct shows the other one)
 #   make check      install what is missing, run every test
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
+#   make deb        build a Debian package; make check-deb: try it in a fresh Debian
+#   make dist       the source archive
 #   make lint asan tsan bench fuzz clean uninstall
 #
 # V=1 shows the commands.
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 PREFIX = /usr/local
 SYSCONFDIR = /etc
 DESTDIR =
@@ -24,10 +26,15 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-proto
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE =
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) -MMD -MP -pthread \
+	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(SYSTEMD_FLAGS) $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3
+LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3 $(SYSTEMD_LIBS)
+
+# Telling systemd how the filter is: SYSTEMD=no leaves it out where there is libsystemd.
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes || echo no)
+SYSTEMD_LIBS = $(if $(filter yes,$(SYSTEMD)),-lsystemd)
+SYSTEMD_FLAGS = $(if $(filter yes,$(SYSTEMD)),-DHAVE_SYSTEMD)
 
 SOURCES = $(wildcard milter/*.c)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
@@ -70,6 +77,16 @@ $(BUILD)/mime_tree_gmime: tests/lab/mime_tree_gmime.c Makefile
 	$(Q)$(CC) -std=c11 -O2 -Wall -Wextra -Werror $$(pkg-config --cflags gmime-3.0) -o $@ $< \
 		$$(pkg-config --libs gmime-3.0)
 
+# As where there is no libsystemd; the tests run both.
+$(BUILD)/plain/service.o: milter/service.c milter/service.h Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP -DHAVE_SYSTEMD,$(ALL_CFLAGS)) -c -o $@ $<
+
+$(BUILD)/plain/$(NAME): $(BUILD)/plain/service.o $(filter-out $(BUILD)/milter/service.o,$(OBJECTS))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(filter-out -lsystemd,$(LIBS))
+
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(BENCHES:=.d)
 
 deps:
@@ -84,7 +101,7 @@ check demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory run-$@
 
-run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime
+run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime $(BUILD)/plain/$(NAME)
 	@tests/run $(BUILD)
 
 # A private Postfix needs root.
@@ -124,7 +141,7 @@ fuzz-%: build/fuzz/fuzz_%
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES)) $(FUZZ_HEADERS)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -g -O1 -Imilter -pthread \
+	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(SYSTEMD_FLAGS) -g -O1 -Imilter -pthread \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o $@ $(filter %.c,$^) $(LIBS)
 
@@ -139,25 +156,83 @@ lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
-	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' -pthread
+	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(SYSTEMD_FLAGS) -pthread
 
+# ---- installing ----
+
+DOCDIR = $(PREFIX)/share/doc/$(NAME)
+UNITDIR = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
+TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
+MANUALS = $(wildcard conf/man/*.[1-8])
+# What an administrator copies from, by folder; a file may be a program.
+EXAMPLES = $(filter-out conf/systemd/% conf/debian/% conf/man/% conf/bash-completion/%,\
+	$(wildcard conf/*/*))
+
+# Where things are, for files that say so.
+PLACES = sed -e 's|/usr/sbin/$(NAME)|$(PREFIX)/sbin/$(NAME)|' \
+	-e 's|/etc/$(NAME)|$(SYSCONFDIR)/$(NAME)|' \
+	$(if $(filter no,$(SYSTEMD)),-e 's/^Type=notify/Type=exec/' -e '/^WatchdogSec=/d')
+
+define put # MODE TARGET: standard input
+install -D -m $(1) /dev/stdin $(DESTDIR)$(2)
+endef
+
+# The configuration and the keys that are there stay as they are.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/$(NAME) \
-		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)
-	install -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	install -D -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	$(PLACES) conf/systemd/$(NAME).service | $(call put,0644,$(UNITDIR)/$(NAME).service)
+	$(PLACES) conf/systemd/sysusers.conf | $(call put,0644,$(SYSUSERSDIR)/$(NAME).conf)
+	$(PLACES) conf/systemd/tmpfiles.conf | $(call put,0644,$(TMPFILESDIR)/$(NAME).conf)
+	$(PLACES) conf/bash-completion/$(NAME) | $(call put,0644,$(COMPLETIONDIR)/$(NAME))
+	for page in $(MANUALS); do \
+		$(PLACES) $$page | install -D -m 0644 /dev/stdin \
+			$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; \
+	done
+	for file in $(EXAMPLES); do \
+		mode=0644; [ ! -x $$file ] || mode=0755; \
+		install -D -m $$mode $$file $(DESTDIR)$(DOCDIR)/examples/$${file#conf/} || exit; \
+	done
+	install -D -m 0644 conf/systemd/$(NAME).service.d/postfix-chroot.conf.example \
+		$(DESTDIR)$(DOCDIR)/examples/systemd/postfix-chroot.conf
+	install -m 0644 README.md LICENSE CHANGELOG.md conf/$(NAME).conf $(DESTDIR)$(DOCDIR)
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)
+	install -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/keys
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
 		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
-	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
-		conf/sendmail/direct.mc conf/prometheus/$(NAME).rules.yml \
-		conf/grafana/$(NAME).json $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 
-# The configuration and the keys stay.
+# All that install puts there, but for the configuration and the keys.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME)
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME) $(DESTDIR)$(UNITDIR)/$(NAME).service \
+		$(DESTDIR)$(SYSUSERSDIR)/$(NAME).conf $(DESTDIR)$(TMPFILESDIR)/$(NAME).conf \
+		$(DESTDIR)$(COMPLETIONDIR)/$(NAME)
+	for page in $(MANUALS); do \
+		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+# ---- packages ----
+
+# The source as it was committed; the same bytes for the same commit.
+dist:
+	$(Q)mkdir -p build
+	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | \
+		gzip -9n >build/$(NAME)-$(VERSION).tar.gz
+
+# The binary package, build/$(NAME)_$(VERSION)-1_ARCHITECTURE.deb; the same bytes for the same
+# source on the same Debian.
+deb:
+	@tests/deps deb
+	@conf/debian/build $(VERSION) build
+
+# In a fresh Debian, under a booted systemd and without: needs root, downloads a base system.
+check-deb: deb
+	@tests/deps check-deb
+	@tests/packaging/run build/$(NAME)_$(VERSION)-1_*.deb
 
 clean:
 	rm -rf build
 
 .PHONY: all may-demo deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
-	install uninstall clean
+	install uninstall dist deb check-deb clean

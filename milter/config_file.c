@@ -32,7 +32,7 @@ static const struct config_key milter_keys[] = {
 	{"queue_daemon", TYPE_TEXT, offsetof(struct config, queue_daemon), "cancel-invite", 0, 0,
 	 NULL},
 	{"route", TYPE_CHOICE, offsetof(struct config, route), "header", 0, 0, routes},
-	{"stamp_key_file", TYPE_PATH, offsetof(struct config, stamp_key_file),
+	{"stamp_key_file", TYPE_KEY_FILE, offsetof(struct config, stamp_key_file),
 	 "/var/lib/cancel-invite-milter/stamp.key", 0, 0, NULL},
 	{"stamp_lifetime", TYPE_DURATION, offsetof(struct config, stamp_lifetime), "10d",
 	 60 * SECOND, 100 * DAY, NULL},
@@ -89,7 +89,7 @@ static const struct config_key account_keys[] = {
 	{"data_center", TYPE_CHOICE, offsetof(struct account, data_center), "us", 0, 0,
 	 data_centers},
 	{"url", TYPE_TEXT, offsetof(struct account, url), "", 0, 0, NULL},
-	{"api_key_file", TYPE_PATH, offsetof(struct account, api_key_file), "", 0, 0, NULL},
+	{"api_key_file", TYPE_KEY_FILE, offsetof(struct account, api_key_file), "", 0, 0, NULL},
 	{"ca_file", TYPE_PATH, offsetof(struct account, ca_file), "", 0, 0, NULL},
 	{"proxy", TYPE_TEXT, offsetof(struct account, proxy), "", 0, 0, NULL},
 	{"timeout", TYPE_DURATION, offsetof(struct account, timeout), "20s", 10, 120 * SECOND,
@@ -342,7 +342,7 @@ static void inherit(struct config_file *file, struct config_draft *draft)
 			continue;
 		}
 		draft->lines[i] = file->defaults.lines[i];
-		if (key->type == TYPE_TEXT || key->type == TYPE_PATH)
+		if (key->type == TYPE_TEXT || key->type == TYPE_PATH || key->type == TYPE_KEY_FILE)
 			config_value_set_text(file, to, *(char *const *)from);
 		else if (key->type == TYPE_CHOICE)
 			memcpy(to, from, sizeof(int));

@@ -1,5 +1,7 @@
 #include "config_value.h"
 
+#include "key_file.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -30,6 +32,22 @@ static bool set_path(struct config_file *file, char **to, const char *value)
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", file->directory, value) >= sizeof(path))
 		return false;
 	return config_value_set_text(file, to, path);
+}
+
+static void set_key_file(struct config_file *file, const struct config_key *key, char **to,
+			 const char *value)
+{
+	char path[PATH_MAX];
+	struct problem why;
+
+	if (strncmp(value, KEY_FILE_CREDENTIAL, strlen(KEY_FILE_CREDENTIAL)) != 0) {
+		if (!set_path(file, to, value) && !file->out_of_memory)
+			fault(file, "%s: the path is too long", key->name);
+	} else if (key_file_find_credential(path, sizeof(path), value, &why)) {
+		config_value_set_text(file, to, path);
+	} else {
+		fault(file, "%s: %s", key->name, why.text);
+	}
 }
 
 static bool list_add(struct config_file *file, struct string_list *list, const char *item)
@@ -212,6 +230,9 @@ void config_value_set(struct config_file *file, const struct config_key *key, vo
 	case TYPE_PATH:
 		if (!set_path(file, to, text) && !file->out_of_memory)
 			fault(file, "%s: the path is too long", key->name);
+		break;
+	case TYPE_KEY_FILE:
+		set_key_file(file, key, to, text);
 		break;
 	case TYPE_CHOICE:
 		set_choice(file, key, to, text);

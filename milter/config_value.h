@@ -18,7 +18,8 @@
 enum config_type {
 	TYPE_TEXT,
 	TYPE_PATH,         /* made absolute: relative to the file */
-	TYPE_PATH_OR_NONE, /* likewise, but for the word none */
+	TYPE_PATH_OR_NONE, /* the same, but for the word none */
+	TYPE_KEY_FILE, /* the same, or credential:NAME, which becomes the path that it stands for */
 	TYPE_CHOICE,
 	TYPE_YES_NO,
 	TYPE_NUMBER,

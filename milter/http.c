@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include "monotonic.h"
+#include "wiping.h"
 
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -325,7 +326,9 @@ struct http *http_start(struct problem *why)
 	problem_set(why, "no memory for HTTP");
 	if (!http)
 		return NULL;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	/* curl keeps the key in requests that it only frees. */
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
+				 calloc) != CURLE_OK ||
 	    !(http->multi = curl_multi_init())) {
 		free(http);
 		return NULL;

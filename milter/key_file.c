@@ -2,10 +2,36 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Where systemd keeps the credentials of our unit; root may read them there. */
+#define SERVICE_CREDENTIALS "/run/credentials/cancel-invite-milter.service"
+
+bool key_file_find_credential(char *out, size_t size, const char *name, struct problem *why)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	const char *file = name + strlen(KEY_FILE_CREDENTIAL);
+
+	/* systemd.exec(5): an ID is short text that can be the name of a file. */
+	if (file[0] == '\0' || strchr(file, '/') || strcmp(file, ".") == 0 ||
+	    strcmp(file, "..") == 0 || strlen(file) > 255) {
+		problem_set(why,
+			    "\"%s\" names no credential; right would be credential:NAME, with "
+			    "LoadCredential=NAME:/path in the unit",
+			    name);
+		return false;
+	}
+	if (!directory || directory[0] != '/')
+		directory = SERVICE_CREDENTIALS;
+	if ((size_t)snprintf(out, size, "%s/%s", directory, file) < size)
+		return true;
+	problem_set(why, "the path of %s is too long", name);
+	return false;
+}
 
 static char *read_key(int file, const char *path, struct problem *why)
 {

@@ -143,6 +143,15 @@ void log_end(enum log_level level, struct log_line *line)
 	log_line_free(line);
 }
 
+void log_write_lines(enum log_level level, const char *prefix, struct buffer *lines)
+{
+	char *rest = lines->data;
+
+	for (char *line; rest && (line = strsep(&rest, "\n")) != NULL;)
+		if (line[0])
+			log_write(level, "%s%s", prefix, line);
+}
+
 int log_facility(const char *name)
 {
 	for (const CODE *code = facilitynames; code->c_name; code++)

@@ -37,6 +37,9 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
 struct log_line log_begin(void);
 void log_end(enum log_level level, struct log_line *line);
 
+/* Writes each line of a text as one of the log's, behind the prefix. The text is cut up. */
+void log_write_lines(enum log_level level, const char *prefix, struct buffer *lines);
+
 /* The facility number of a name such as "mail"; -1 if there is none. */
 int log_facility(const char *name);
 

@@ -1,12 +1,14 @@
-/* main: options, the order in which things start and stop, privileges, signals. */
+/* main: the command line, the order in which things start, privileges. */
+#include "access.h"
 #include "audit.h"
 #include "command.h"
 #include "config.h"
 #include "config_value.h"
 #include "filter.h"
+#include "life.h"
 #include "log.h"
 #include "metrics_process.h"
-#include "monotonic.h"
+#include "options.h"
 #include "server.h"
 #include "socket.h"
 
@@ -30,40 +32,6 @@
 #ifndef VERSION
 #define VERSION "development"
 #endif
-
-static const char usage[] =
-	"usage: cancel-invite-milter [-c FILE]                run, in the foreground\n"
-	"       cancel-invite-milter -n [-c FILE]             check the configuration\n"
-	"       cancel-invite-milter --try MESSAGE [-c FILE] [-f SENDER] RECIPIENT...\n"
-	"                                                     the whole way of one message\n"
-	"       cancel-invite-milter --rewrite MESSAGE --calendar FILE\n"
-	"                                                     only attach a calendar\n"
-	"       cancel-invite-milter --cancel ID RECIPIENT [-c FILE] [--account NAME]\n"
-	"                                                     only call Cronofy\n"
-	"       cancel-invite-milter --log-of ID|RECIPIENT|MESSAGE-ID|QUEUE-ID [-c FILE] [--json]\n"
-	"                                                     what became of it, from the ledger\n"
-	"       cancel-invite-milter --report [--since 1d] [-c FILE] [--json]\n"
-	"                                                     how many, by account and result\n"
-	"       cancel-invite-milter --export [--since 1d] [-c FILE]\n"
-	"                                                     all that is in the ledger, as CSV\n"
-	"       cancel-invite-milter -V | --help\n"
-	"\n"
-	"The configuration is in " CONFIG_FILE ".\n";
-
-struct options {
-	bool help, version;
-	const char *config_file;
-	bool check;
-	const char *try_message;
-	const char *rewrite_message;
-	const char *calendar;
-	const char *cancel_id;
-	const char *account;
-	const char *sender;
-	const char *log_of;
-	bool report, export, json;
-	const char *since;
-};
 
 /* ---- starting ---- */
 
@@ -91,23 +59,15 @@ static struct config *load_config(const char *path)
 	return config;
 }
 
-static void use_log(const struct config *config)
-{
-	log_open((enum log_target)config->log, config_log_facility(config),
-		 (enum log_level)config->log_level, (enum log_format)config->log_format);
-}
-
 static bool open_socket(const struct config *config, struct problem *why)
 {
-	mode_t before;
 	int result;
 
 	if (!socket_clear_path(config, why))
 		return false;
-	before = umask(0177); /* closed to all others until its group is right */
 	errno = 0;
+	/* By our umask it is closed to all others until its group is right. */
 	result = smfi_setconn(config->socket) == MI_SUCCESS ? smfi_opensocket(0) : MI_FAILURE;
-	umask(before);
 	if (result == MI_SUCCESS)
 		return socket_open_up(config, why);
 	problem_set(why, "socket %s cannot be opened%s%s", config->socket, errno ? ": " : "",
@@ -127,181 +87,29 @@ static void raise_descriptor_limit(void)
 }
 
 /* For good, and with every group of the old user gone. */
-static bool drop_privileges(const struct config *config)
+static bool drop_privileges(const struct config *config, struct problem *why)
 {
-	if (!config->user[0])
+	if (!config->user[0] || (geteuid() != 0 && geteuid() == config->uid))
 		return true;
 	if (initgroups(config->user, config->gid) == 0 && setgid(config->gid) == 0 &&
 	    setuid(config->uid) == 0 && (config->uid == 0 || setuid(0) != 0))
 		return true;
-	log_write(LOG_LEVEL_ERROR, "cannot become user %s: %s", config->user, strerror(errno));
+	problem_set(why, "cannot become user %s: %s", config->user, strerror(errno));
 	return false;
 }
 
-/* ---- reloading ---- */
-
-static bool same_text(const char *a, const char *b)
+/*
+ * What will not work is told, not a reason not to start: without the filter the MTA takes no mail at
+ * all, with it at least the mail that needs nothing of it.
+ */
+static void say_what_will_not_work(const struct config *config)
 {
-	return strcmp(a, b) == 0;
-}
+	struct access_findings findings = access_findings_new();
 
-static void say_what_needs_a_restart(const struct config *old, const struct config *new)
-{
-	if (!same_text(old->socket, new->socket) || old->socket_mode != new->socket_mode ||
-	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
-		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
-					     "change only with a restart");
-	if (!same_text(old->metrics_listen, new->metrics_listen))
-		log_write(LOG_LEVEL_WARNING,
-			  "reload: listen of [metrics] changes only with a restart");
-	if (!same_text(old->ledger_file ? old->ledger_file : "",
-		       new->ledger_file ? new->ledger_file : ""))
-		log_write(LOG_LEVEL_WARNING, "reload: the ledger's file changes only with a "
-					     "restart");
-}
-
-static void show_config(struct metrics *metrics, const struct config *config)
-{
-	for (size_t i = 0; i < config->account_count; i++)
-		metrics_add_account(metrics, config->accounts[i].name);
-	metrics_set_config_loaded(metrics, (long long)time(NULL));
-}
-
-/* Without the key that its stamps were made with, queued mail would bounce: none is made anew then. */
-static struct config *load_again(const struct config *old, struct buffer *faults)
-{
-	struct config *new = config_load(old->file, faults);
-	struct problem why;
-
-	if (!new)
-		return NULL;
-	if (new->mode != MODE_QUEUED || new->stamp_key || !old->stamp_key) {
-		if (config_make_stamp_key(new, &why))
-			return new;
-	} else {
-		problem_set(&why, "stamp_key_file: %s is gone; mail is queued with its stamps",
-			    new->stamp_key_file);
-	}
-	buffer_printf(faults, "%s: %s\n", new->file, why.text);
-	config_release(new);
-	return NULL;
-}
-
-static void reload(struct server *server)
-{
-	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
-	struct config *old = server_config(server);
-	struct config *new = load_again(old, &faults);
-
-	metrics_count_reload(server->services.metrics, new != NULL);
-	if (new) {
-		say_what_needs_a_restart(old, new);
-		pthread_mutex_lock(&server->lock);
-		server->config = new;
-		pthread_mutex_unlock(&server->lock);
-		use_log(new);
-		show_config(server->services.metrics, new);
-		if (server->services.ledger)
-			ledger_set_keep(server->services.ledger, new->ledger_keep);
-		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
-		config_release(old); /* the server's reference; ours goes below */
-	} else {
-		char *rest = faults.data;
-
-		for (char *line; rest && (line = strsep(&rest, "\n")) != NULL;)
-			if (line[0])
-				log_write(LOG_LEVEL_ERROR, "reload: %s", line);
-		log_write(LOG_LEVEL_ERROR, "reload: the old configuration stays in force");
-	}
-	config_release(old);
-	buffer_free(&faults);
-}
-
-/* ---- running ---- */
-
-/* libmilter runs on a thread of its own; signals are the main thread's. */
-static void *run_libmilter(void *context)
-{
-	const pthread_t *main_thread = context;
-
-	if (smfi_main() != MI_SUCCESS)
-		log_write(LOG_LEVEL_ERROR, "libmilter ended with an error");
-	pthread_kill(*main_thread, SIGUSR2);
-	return NULL;
-}
-
-/* What libmilter takes for itself, and ours: SIGUSR1 reloads, SIGUSR2 says that libmilter ended. */
-static void fill_signals(sigset_t *signals)
-{
-	sigemptyset(signals);
-	sigaddset(signals, SIGHUP);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGUSR1);
-	sigaddset(signals, SIGUSR2);
-}
-
-/* Reloads until it is to stop. False if nobody ordered it: libmilter ended by itself. */
-static bool wait_for_stop(struct server *server, const sigset_t *signals)
-{
-	int number = 0;
-
-	do {
-		if (sigwait(signals, &number) == 0 && number == SIGUSR1)
-			reload(server);
-	} while (number == SIGUSR1);
-	return number != SIGUSR2;
-}
-
-/* Nobody new comes in; what is at work may end. A second signal ends it at once. */
-static void drain(struct server *server)
-{
-	const struct timespec moment = {.tv_nsec = 250000000};
-	struct config *config = server_config(server);
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
-	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
-	 * more, and while we still listen nobody can have put another socket at our path. */
-	places_close(server->services.places);
-	metrics_page_say_stopping(server->page);
-	if (server->socket_path)
-		unlink(server->socket_path);
-	if (!places_wait_empty(server->services.places, monotonic_now() + config->drain_timeout))
-		log_write(LOG_LEVEL_WARNING, "stopping with messages still at work: the MTA will "
-					     "try them again");
-	/* A place is given back before the answer is written. */
-	nanosleep(&moment, NULL);
-	ledger_stop(server->services.ledger);
-	config_release(config);
-}
-
-static int serve(struct server *server)
-{
-	const pthread_t self = pthread_self();
-	pthread_t thread;
-	sigset_t signals;
-	bool ordered;
-	int result;
-
-	fill_signals(&signals);
-	result = pthread_create(&thread, NULL, run_libmilter, (void *)&self);
-	if (result != 0) {
-		log_write(LOG_LEVEL_ERROR, "no thread for libmilter: %s", strerror(result));
-		return EX_OSERR;
-	}
-	pthread_detach(thread);
-	ordered = wait_for_stop(server, &signals);
-	log_write(LOG_LEVEL_INFO, "stopping");
-	drain(server);
-	log_write(LOG_LEVEL_INFO, "stopped");
-	/* libmilter's threads do not wait for each other: the process ends with all of them. */
-	_exit(ordered ? EX_OK : EX_SOFTWARE);
+	access_check_work(config, &findings);
+	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
+	log_write_lines(LOG_LEVEL_ERROR, "", &findings.faults);
+	access_findings_free(&findings);
 }
 
 /* While we may still take any port. False, and why; -1 if there is no page to be. */
@@ -319,8 +127,7 @@ static bool open_page(const struct config *config, int *listening, struct proble
 }
 
 /* What messages share, and the page that shows it. */
-static bool start_services(struct server *server, const struct config *config, int page_listening,
-			   struct problem *why)
+static bool start_services(struct server *server, int page_listening, struct problem *why)
 {
 	struct message_services *services = &server->services;
 
@@ -335,7 +142,6 @@ static bool start_services(struct server *server, const struct config *config, i
 	services->http = http_start(why);
 	if (!services->http)
 		return false;
-	show_config(services->metrics, config);
 	if (page_listening >= 0)
 		server->page = metrics_page_start(page_listening, services->metrics, why);
 	return page_listening < 0 || server->page;
@@ -355,12 +161,57 @@ static bool start_ledger(struct server *server, const struct config *config, str
 	return !config->ledger_file || server->services.ledger;
 }
 
+/* ---- running ---- */
+
+/* libmilter runs on a thread of its own; signals are the main thread's. */
+static void *run_libmilter(void *context)
+{
+	const bool in_order = smfi_main() == MI_SUCCESS;
+
+	(void)context;
+	if (!in_order)
+		log_write(LOG_LEVEL_ERROR, "libmilter ended with an error");
+	life_end(in_order);
+	return NULL;
+}
+
+static int serve(struct server *server)
+{
+	pthread_t thread;
+	int result = pthread_create(&thread, NULL, run_libmilter, NULL);
+
+	if (result != 0) {
+		log_write(LOG_LEVEL_ERROR, "no thread for libmilter: %s", strerror(result));
+		return EX_OSERR;
+	}
+	pthread_detach(thread);
+	/* libmilter's threads do not wait for each other: the process ends with all of them. */
+	_exit(life_lead(server) ? EX_OK : EX_SOFTWARE);
+}
+
+/* Takes what only root may take, and becomes the filter's user. Gives an exit code. */
+static int take_privileged(struct server *server, struct config *config, int *page_listening,
+			   struct problem *why)
+{
+	if (!filter_register(server)) {
+		problem_set(why, "libmilter does not take the filter");
+		return EX_SOFTWARE;
+	}
+	if (!open_page(config, page_listening, why) || !open_socket(config, why))
+		return EX_UNAVAILABLE;
+	if (!config_make_stamp_key(config, why))
+		return EX_CANTCREAT;
+	if (!drop_privileges(config, why))
+		return EX_NOPERM;
+	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
+	return EX_OK;
+}
+
 static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct problem why = {.text = "no memory"};
-	int page_listening;
-	sigset_t signals;
+	int page_listening, exit_code;
 
 	/* Until we listen, what goes wrong is told on standard error, where the starter looks. */
 	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_INFO, (enum log_format)config->log_format);
@@ -372,157 +223,22 @@ static int run(struct config *config)
 	server.socket = socket_find(config);
 	if (config->socket_path && !(server.socket_path = strdup(config->socket_path)))
 		return EX_OSERR;
-	if (!filter_register(&server)) {
-		log_write(LOG_LEVEL_ERROR, "libmilter does not take the filter");
-		return EX_SOFTWARE;
-	}
-	if (!open_page(config, &page_listening, &why) || !open_socket(config, &why)) {
+	exit_code = take_privileged(&server, config, &page_listening, &why);
+	life_block_signals();
+	if (exit_code == EX_OK && (!start_services(&server, page_listening, &why) ||
+				   !start_ledger(&server, config, &why)))
+		exit_code = EX_OSERR;
+	if (exit_code != EX_OK) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
-		return EX_UNAVAILABLE;
+		return exit_code;
 	}
-	if (!config_make_stamp_key(config, &why)) {
-		log_write(LOG_LEVEL_ERROR, "%s", why.text);
-		return EX_CANTCREAT;
-	}
-	if (!drop_privileges(config))
-		return EX_NOPERM;
-	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
-	fill_signals(&signals);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	if (!start_services(&server, config, page_listening, &why)) {
-		log_write(LOG_LEVEL_ERROR, "%s", why.text);
-		return EX_OSERR;
-	}
-	use_log(config);
-	if (!start_ledger(&server, config, &why)) {
-		log_write(LOG_LEVEL_ERROR, "%s", why.text);
-		return EX_OSERR;
-	}
+	server_put_in_force(&server, config);
+	say_what_will_not_work(config);
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
 }
 
-/* ---- options ---- */
-
-static bool parse_options(int count, char **arguments, struct options *options)
-{
-	enum {
-		TRY = 256,
-		REWRITE,
-		CALENDAR,
-		CANCEL,
-		ACCOUNT,
-		LOG_OF,
-		REPORT,
-		EXPORT,
-		SINCE,
-		JSON,
-		HELP
-	};
-	static const struct option names[] = {
-		{"try", required_argument, NULL, TRY},
-		{"rewrite", required_argument, NULL, REWRITE},
-		{"calendar", required_argument, NULL, CALENDAR},
-		{"cancel", required_argument, NULL, CANCEL},
-		{"account", required_argument, NULL, ACCOUNT},
-		{"log-of", required_argument, NULL, LOG_OF},
-		{"report", no_argument, NULL, REPORT},
-		{"export", no_argument, NULL, EXPORT},
-		{"since", required_argument, NULL, SINCE},
-		{"json", no_argument, NULL, JSON},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, HELP},
-		{NULL, 0, NULL, 0},
-	};
-	int option;
-
-	while ((option = getopt_long(count, arguments, "c:f:nVh", names, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			options->config_file = optarg;
-			break;
-		case 'f':
-			options->sender = optarg;
-			break;
-		case 'n':
-			options->check = true;
-			break;
-		case TRY:
-			options->try_message = optarg;
-			break;
-		case REWRITE:
-			options->rewrite_message = optarg;
-			break;
-		case CALENDAR:
-			options->calendar = optarg;
-			break;
-		case CANCEL:
-			options->cancel_id = optarg;
-			break;
-		case ACCOUNT:
-			options->account = optarg;
-			break;
-		case LOG_OF:
-			options->log_of = optarg;
-			break;
-		case REPORT:
-			options->report = true;
-			break;
-		case EXPORT:
-			options->export = true;
-			break;
-		case SINCE:
-			options->since = optarg;
-			break;
-		case JSON:
-			options->json = true;
-			break;
-		case 'V':
-			options->version = true;
-			break;
-		case 'h':
-		case HELP:
-			options->help = true;
-			break;
-		default:
-			return false;
-		}
-	}
-	return true;
-}
-
-/* What is wrong with the combination; NULL if nothing is. */
-static const char *find_usage_fault(const struct options *options, int arguments_left)
-{
-	const int commands = options->help + options->version + options->check +
-			     !!options->try_message + !!options->rewrite_message +
-			     !!options->cancel_id + !!options->log_of + options->report +
-			     options->export;
-
-	if (commands > 1)
-		return "one command at a time";
-	if (options->rewrite_message && !options->calendar)
-		return "--rewrite needs --calendar FILE";
-	if (options->calendar && !options->rewrite_message)
-		return "--calendar goes with --rewrite";
-	if (options->account && !options->cancel_id)
-		return "--account goes with --cancel";
-	if (options->sender && !options->try_message)
-		return "-f goes with --try";
-	if (options->since && !options->report && !options->export)
-		return "--since goes with --report and --export";
-	if (options->since && config_value_duration(options->since) < 0)
-		return "--since takes a duration such as 30m, 12h or 7d";
-	if (options->json && !options->log_of && !options->report)
-		return "--json goes with --log-of and --report";
-	if (options->log_of && !options->log_of[0])
-		return "--log-of needs an id, a recipient, a Message-ID or a queue id";
-	if (options->try_message)
-		return arguments_left == 0 ? "--try needs a recipient" : NULL;
-	if (options->cancel_id)
-		return arguments_left != 1 ? "--cancel needs an id and one recipient" : NULL;
-	return arguments_left > 0 ? "an argument too many" : NULL;
-}
+/* ---- commands ---- */
 
 static int print(const char *text)
 {
@@ -530,10 +246,29 @@ static int print(const char *text)
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
-static int print_no_faults(const struct config *config)
+/* -n, for a configuration that can be read: can the filter work with it? Ends as its user. */
+static int check(const struct config *config)
 {
-	printf("%s: ", config->file);
-	return print("no faults\n");
+	struct access_findings findings = access_findings_new();
+	struct problem why;
+	int exit_code = EX_CONFIG;
+
+	access_check_start(config, &findings);
+	if (geteuid() == 0 && !drop_privileges(config, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		access_findings_free(&findings);
+		return EX_NOPERM;
+	}
+	access_check_work(config, &findings);
+	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
+	if (findings.faults.data) {
+		fputs(findings.faults.data, stderr);
+	} else {
+		printf("%s: ", config->file);
+		exit_code = print("no faults\n");
+	}
+	access_findings_free(&findings);
+	return exit_code;
 }
 
 /* Of the ledger's commands, the one that is given. */
@@ -548,26 +283,47 @@ static int audit(const struct config *config, const struct options *options)
 	return audit_export(config, since);
 }
 
+/* Everything but running and what needs no configuration. Gives an exit code. */
+static int command(struct config *config, const struct options *options, char **arguments,
+		   int count)
+{
+	if (options->check)
+		return check(config);
+	if (options->try_message)
+		return command_try(config, options->try_message,
+				   options->sender ? options->sender : "", arguments, count);
+	if (options->cancel_id)
+		return command_cancel(config, options->cancel_id, arguments[0], options->account);
+	return audit(config, options);
+}
+
+static bool is_to_run(const struct options *options)
+{
+	return !options->check && !options->try_message && !options->cancel_id &&
+	       !options->log_of && !options->report && !options->export;
+}
+
 int main(int count, char **arguments)
 {
 	struct options options = {.config_file = CONFIG_FILE};
 	struct config *config;
 	const char *fault;
-	int exit_code = EX_OK;
+	int exit_code;
 
 	if (!open_standard_files())
 		return EX_OSERR;
-	if (!parse_options(count, arguments, &options)) {
-		fputs(usage, stderr);
+	umask(0077); /* what we make is ours alone; the socket is opened up later */
+	if (!options_parse(count, arguments, &options)) {
+		fputs(options_usage, stderr);
 		return EX_USAGE;
 	}
-	fault = find_usage_fault(&options, count - optind);
+	fault = options_fault(&options, count - optind);
 	if (fault) {
 		fprintf(stderr, "cancel-invite-milter: %s; see --help\n", fault);
 		return EX_USAGE;
 	}
 	if (options.help)
-		return print(usage);
+		return print(options_usage);
 	if (options.version)
 		return print("cancel-invite-milter " VERSION "\n");
 	if (options.rewrite_message)
@@ -575,19 +331,9 @@ int main(int count, char **arguments)
 	config = load_config(options.config_file);
 	if (!config)
 		return EX_CONFIG;
-	if (options.check)
-		exit_code = print_no_faults(config);
-	else if (options.try_message)
-		exit_code = command_try(config, options.try_message,
-					options.sender ? options.sender : "", arguments + optind,
-					count - optind);
-	else if (options.cancel_id)
-		exit_code = command_cancel(config, options.cancel_id, arguments[optind],
-					   options.account);
-	else if (options.log_of || options.report || options.export)
-		exit_code = audit(config, &options);
-	else
+	if (is_to_run(&options))
 		return run(config);
+	exit_code = command(config, &options, arguments + optind, count - optind);
 	config_release(config);
 	return exit_code;
 }

@@ -33,24 +33,16 @@ void places_free(struct places *places)
 	free(places);
 }
 
-/* Waits until at most `most` places are taken. With the lock held. */
-static bool wait_for(struct places *places, size_t most, long long until)
-{
-	const bool closed = places->closed; /* what wakes those who wait for a place */
-
-	while (places->taken > most && places->closed == closed && monotonic_now() < until)
-		monotonic_wait(&places->left, &places->lock, until);
-	return places->taken <= most;
-}
-
 bool places_take(struct places *places, size_t most, long long until)
 {
 	bool free_one;
 
 	pthread_mutex_lock(&places->lock);
 	places->waiting++;
-	free_one = wait_for(places, most - 1, until) && !places->closed;
+	while (places->taken >= most && !places->closed && monotonic_now() < until)
+		monotonic_wait(&places->left, &places->lock, until);
 	places->waiting--;
+	free_one = places->taken < most && !places->closed;
 	if (free_one)
 		places->taken++;
 	pthread_mutex_unlock(&places->lock);
@@ -75,22 +67,22 @@ bool places_are_closed(struct places *places)
 	return closed;
 }
 
+size_t places_taken(struct places *places)
+{
+	size_t taken;
+
+	pthread_mutex_lock(&places->lock);
+	taken = places->taken;
+	pthread_mutex_unlock(&places->lock);
+	return taken;
+}
+
 void places_leave(struct places *places)
 {
 	pthread_mutex_lock(&places->lock);
 	places->taken--;
 	pthread_cond_broadcast(&places->left);
 	pthread_mutex_unlock(&places->lock);
-}
-
-bool places_wait_empty(struct places *places, long long until)
-{
-	bool empty;
-
-	pthread_mutex_lock(&places->lock);
-	empty = wait_for(places, 0, until);
-	pthread_mutex_unlock(&places->lock);
-	return empty;
 }
 
 void places_write_metrics(void *context, struct buffer *page)

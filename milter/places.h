@@ -25,11 +25,11 @@ bool places_take(struct places *places, size_t most, long long until);
 void places_close(struct places *places);
 bool places_are_closed(struct places *places);
 
+/* How many are taken now. */
+size_t places_taken(struct places *places);
+
 /* Gives it back. */
 void places_leave(struct places *places);
-
-/* Waits until nobody holds a place; false if somebody still does at the moment `until`. */
-bool places_wait_empty(struct places *places, long long until);
 
 /* A source of metrics (metrics_add_source()): how many are taken, how many wait for one. */
 void places_write_metrics(void *places, struct buffer *page);

@@ -14,20 +14,15 @@ struct server {
 	struct socket_address socket; /* where libmilter listens */
 	pthread_mutex_t lock;         /* guards `config`: which one is the current one */
 	struct config *config;        /* a reference */
-	struct metrics_page *page;    /* NULL: there is none */
-	long long began;              /* s since 1970 */
-	char *socket_path; /* of the unix socket that we listen on; NULL if it is another */
+	char *socket_path;         /* of the unix socket that we listen on; NULL if it is another */
+	struct metrics_page *page; /* or NULL */
+	long long began;           /* seconds since 1970 */
 };
 
 /* A reference to the current configuration. */
-static inline struct config *server_config(struct server *server)
-{
-	struct config *config;
+struct config *server_config(struct server *server);
 
-	pthread_mutex_lock(&server->lock);
-	config = config_hold(server->config);
-	pthread_mutex_unlock(&server->lock);
-	return config;
-}
+/* From now on this configuration is in force: a reference, which becomes the server's. */
+void server_put_in_force(struct server *server, struct config *config);
 
 #endif

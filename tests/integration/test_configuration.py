@@ -1,13 +1,17 @@
 """What -n says about configuration files, right ones and wrong ones."""
 
+import os
 import re
+import shutil
 
 import pytest
 
-from lab.filter_process import run
+from lab.filter_process import FilterProcess, run
 
 # In the tables below this mark stands at the end of the line that is at fault.
 HERE = "   <<<"
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 KEY = """
 [cronofy]
@@ -344,7 +348,155 @@ class TestSyntax:
 
 
 def test_says_that_a_right_file_is_right(folder):
-    assert check(folder, KEY) == (0, [f"{folder}/filter.conf: no faults"])
+    done = run("-n", "-c", folder.write("filter.conf", KEY))
+    assert (done.returncode, done.stdout) == (0, f"{folder}/filter.conf: no faults\n")
+
+
+def as_nobody(*arguments):
+    return run(*arguments, user="nobody", group="nogroup", extra_groups=[])
+
+
+class TestAccess:
+    """What -n finds out about files and folders: can the filter's user do its work?"""
+
+    @pytest.fixture
+    def judge(self, folder):
+        """judge("more of [milter]", ...): the exit code, the faults and the warnings of -n."""
+        def judge(milter="", cronofy="", runner=run, mode=0o644):
+            text = (f"[milter]\nsocket = unix:{folder}/run/milter.sock\n{milter}\n"
+                    f"[cronofy]\napi_key_file = api.key\n{cronofy}\n")
+            done = runner("-n", "-c", folder.write("filter.conf", text, mode))
+            said = done.stderr.splitlines()
+            warnings = [line for line in said if line.startswith("warning: ")]
+            return done.returncode, [line for line in said if line not in warnings], warnings
+
+        folder.folder("run", user="nobody" if os.geteuid() == 0 else None)
+        return judge
+
+    def of_nobody(self, folder, name):
+        shutil.chown(folder / name, "nobody")
+
+    @needs_root
+    def test_is_fine_if_the_user_can_do_all(self, folder, judge):
+        self.of_nobody(folder, "api.key")
+        assert judge("user = nobody") == (0, [], [])
+
+    @needs_root
+    def test_warns_of_a_start_that_stays_root(self, judge):
+        code, faults, (warning,) = judge()
+        assert (code, faults) == (0, []) and "user: empty" in warning
+
+    @needs_root
+    def test_warns_of_a_key_that_a_reload_cannot_read(self, folder, judge):
+        code, faults, (warning,) = judge("user = nobody")
+        assert (code, faults) == (0, [])
+        assert f"{folder}/api.key" in warning and "reload" in warning
+
+    @needs_root
+    def test_warns_of_a_configuration_that_a_reload_cannot_read(self, folder, judge):
+        self.of_nobody(folder, "api.key")
+        code, faults, (warning,) = judge("user = nobody", mode=0o600)
+        assert (code, faults) == (0, [])
+        assert warning.count(f"{folder}/filter.conf") == 2 and "reload" in warning
+
+    @needs_root
+    def test_finds_a_temp_dir_that_the_user_cannot_write(self, folder, judge):
+        self.of_nobody(folder, "api.key")
+        folder.folder("temp")
+        code, (fault,), warnings = judge("user = nobody\ntemp_dir = temp")
+        assert (code, warnings) == (78, [])
+        assert f"temp_dir: no file can be made in {folder}/temp" in fault
+        self.of_nobody(folder, "temp")
+        assert judge("user = nobody\ntemp_dir = temp") == (0, [], [])
+
+    @needs_root
+    def test_finds_a_ca_file_that_the_user_cannot_read(self, folder, judge):
+        self.of_nobody(folder, "api.key")
+        folder.write("ca.pem", "", 0o600)
+        code, (fault,), warnings = judge("user = nobody", "ca_file = ca.pem")
+        assert (code, warnings) == (78, []) and f"ca_file: {folder}/ca.pem" in fault
+        self.of_nobody(folder, "ca.pem")
+        assert judge("user = nobody", "ca_file = ca.pem") == (0, [], [])
+
+    @needs_root
+    def test_judges_with_the_rights_of_who_starts_it(self, folder, judge):
+        self.of_nobody(folder, "api.key")
+        assert judge(runner=as_nobody) == (0, [], [])
+        assert judge("user = nobody", runner=as_nobody) == (0, [], [])
+        code, faults, (warning,) = judge("user = daemon", runner=as_nobody)
+        assert (code, faults) == (0, []) and "only root can become daemon" in warning
+
+    @needs_root
+    def test_finds_a_folder_in_which_no_socket_can_be_made(self, folder, judge):
+        self.of_nobody(folder, "api.key")
+        shutil.chown(folder / "run", "root")
+        code, (fault,), warnings = judge(runner=as_nobody)
+        assert (code, warnings) == (78, [])
+        assert f"no socket can be made in the folder {folder}/run" in fault
+
+    def test_finds_a_folder_for_the_socket_that_is_not_there(self, folder, judge):
+        (folder / "run").rmdir()
+        code, (fault,), _ = judge()
+        assert code == 78 and f"{folder}/run: No such file" in fault
+
+    def test_only_warns_of_what_a_service_manager_makes(self, folder):
+        code, said = check(folder, f"[milter]\nsocket = unix:/run/no-such-folder/sock\n{KEY}")
+        assert code == 0
+        assert any("/run/no-such-folder is not there yet" in line for line in said), said
+
+    def test_finds_something_else_in_the_place_of_the_socket(self, folder, judge):
+        folder.write("run/milter.sock", "precious")
+        code, (fault,), _ = judge()
+        assert code == 78 and f"{folder}/run/milter.sock is there and is no socket" in fault
+        assert (folder / "run/milter.sock").read_text() == "precious"
+
+    def test_has_nothing_to_say_about_the_folder_of_a_port(self, folder):
+        code, said = check(folder, f"[milter]\nsocket = inet:2525@127.0.0.1\n{KEY}")
+        assert code == 0 and not any("socket" in line for line in said), said
+
+    def test_changes_nothing(self, folder, judge):
+        before = sorted(path.name for path in folder.path.rglob("*"))
+        judge()
+        assert sorted(path.name for path in folder.path.rglob("*")) == sorted(
+            [*before, "filter.conf"])
+
+    @needs_root
+    def test_is_told_again_in_the_log_of_a_start_which_is_one_nevertheless(self, folder, standin):
+        folder.folder("temp")
+        with FilterProcess(folder, standin, milter={
+                "temp_dir": folder / "temp", "user": "nobody"}) as running:
+            assert "error: " in running.log() and f"{folder}/temp" in running.log()
+
+
+class TestCredential:
+    def check(self, folder, value, **env):
+        text = f"[cronofy]\napi_key_file = {value}\n"
+        return check(folder, text, env={**os.environ, **env})
+
+    def test_is_a_file_in_the_folder_of_the_service_manager(self, folder):
+        folder.write("credentials/key_acme", "CRN_acme\n", 0o400)
+        code, said = self.check(folder, "credential:key_acme",
+                                CREDENTIALS_DIRECTORY=f"{folder}/credentials")
+        assert code == 0, said
+
+    def test_that_is_not_there_is_missed_by_its_whole_path(self, folder):
+        folder.folder("credentials")
+        code, said = self.check(folder, "credential:key_acme",
+                                CREDENTIALS_DIRECTORY=f"{folder}/credentials")
+        assert code == 78 and f"{folder}/credentials/key_acme" in said[0], said
+
+    def test_is_looked_for_with_the_running_service_by_a_command_of_root(self, folder):
+        code, said = self.check(folder, "credential:no-such-key", CREDENTIALS_DIRECTORY="")
+        assert code == 78
+        assert "/run/credentials/cancel-invite-milter.service/no-such-key" in said[0], said
+
+    @pytest.mark.parametrize("name", ["", "../api.key", "/etc/passwd", ".", "..", "a/b",
+                                      "x" * 256])
+    def test_has_a_name_that_leads_nowhere_else(self, folder, name):
+        folder.folder("credentials")
+        code, said = self.check(folder, f"credential:{name}",
+                                CREDENTIALS_DIRECTORY=f"{folder}/credentials")
+        assert code == 78 and "names no credential" in said[0], said
 
 
 @pytest.mark.parametrize("name", ["missing.conf", "."])

@@ -5,6 +5,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -15,10 +16,10 @@ import time
 import pytest
 
 from lab import tools
-from lab.filter_process import FilterProcess, binary, connect, run
+from lab.filter_process import FilterProcess, binary, connect, run, sanitized
 from lab.milter_client import TAG, Delivery, MilterSession, mail
 from lab.process import Port, until
-from standin.client import forever, status, trouble
+from standin.client import Standin, forever, status, trouble
 
 TAGGED = mail(TAG)
 
@@ -48,6 +49,7 @@ def make(workdir, cronofy):
 def waiting(make, cronofy):
     """A started filter, and a message in it that waits until Cronofy is released."""
     def start(**sections):
+        """Sections, or other options of make."""
         cronofy.script("board-1", trouble("held"))
         running = make(cronofy={"timeout": "30s", "deadline": "30s"}, **sections).start()
         message = Delivery(running.socket, TAGGED)
@@ -183,6 +185,13 @@ class TestUser:
         assert set(status_of["Groups"]) <= {str(user.pw_gid)}
         assert int(status_of["CapEff"][0], 16) == int(status_of["CapPrm"][0], 16) == 0
 
+    def test_need_not_be_changed_to_if_it_is_the_one_already(self, make, workdir, cronofy):
+        made = make(milter={"user": "nobody"}, cronofy={"url": cronofy.http, "ca_file": None},
+                    launcher=["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+        for path in (workdir, workdir / "cronofy.key"):
+            shutil.chown(path, "nobody")
+        assert_cancelled(deliver(made.start()))
+
     def test_is_the_one_of_every_thread(self, nobody, cronofy):
         nobody.start()
         assert_cancelled(deliver(nobody))
@@ -284,16 +293,29 @@ class TestEnd:
         assert time.monotonic() - begun < 10
         assert_not_delivered(message)
 
-    def test_comes_at_once_with_a_second_signal(self, waiting):
+    @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_comes_at_once_with_a_second_signal_and_says_so(self, waiting, second):
         running, message = waiting(milter={"drain_timeout": "1m"})
         running.terminate()
         time.sleep(0.5)
         assert running.alive()
         begun = time.monotonic()
-        running.terminate()
-        running.wait(15)
-        assert time.monotonic() - begun < 7
+        running.terminate(second)
+        assert running.wait(15) == 0
+        assert time.monotonic() - begun < 3
         assert_not_delivered(message)
+        assert "second signal: stopping at once with 1 message" in running.log()
+
+    def test_is_not_hastened_by_a_reload(self, waiting, cronofy):
+        running, message = waiting(milter={"drain_timeout": "1m"})
+        running.terminate()
+        running.wait_for_log("stopping")
+        running.reload()
+        time.sleep(0.5)
+        assert running.alive()
+        cronofy.release()
+        assert_cancelled(message.result())
+        assert running.wait() == 0
 
     def test_of_an_idle_filter_comes_soon(self, make):
         running = make().start()
@@ -319,6 +341,144 @@ class TestEnd:
         finally:
             process.kill()
             process.wait()
+
+
+class Manager:
+    """What a service manager hears from a filter: one dict for each of its messages."""
+
+    def __init__(self, workdir):
+        self.path = workdir / "notify.sock"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.path))
+        self.heard = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def hear(self, key, value=None, timeout=10):
+        """Waits for the next message with this key (and value); gives it."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            with contextlib.suppress(socket.timeout):
+                text = self._socket.recv(4096).decode()
+                self.heard.append(dict(line.split("=", 1) for line in text.splitlines()))
+                if key in self.heard[-1] and value in (None, self.heard[-1][key]):
+                    return self.heard[-1]
+        raise AssertionError(f"no {key}={value or ''} in {timeout} s, only {self.heard}")
+
+    def hears_nothing(self, seconds):
+        self._socket.settimeout(seconds)
+        with contextlib.suppress(socket.timeout):
+            return not self._socket.recv(4096)
+        return True
+
+
+def plain_binary():
+    """The program as it is built where there is no libsystemd."""
+    found = binary().parent / "plain" / binary().name
+    if not found.exists():
+        raise tools.Missing(f"{found} isn't there: run make {found}")
+    return found
+
+
+def knows_systemd():
+    linked = subprocess.run(["ldd", binary()], capture_output=True, text=True).stdout
+    return "libsystemd" in linked
+
+
+class TestServiceManager:
+    @pytest.fixture
+    def manager(self, workdir):
+        if not knows_systemd():
+            raise tools.Missing("the filter was built without libsystemd")
+        with Manager(workdir) as manager:
+            yield manager
+
+    def env(self, manager, **more):
+        return {"NOTIFY_SOCKET": str(manager.path), **more}
+
+    def test_hears_that_it_is_ready_once_it_listens(self, make, workdir, manager):
+        made = make(env=self.env(manager))
+        starting = threading.Thread(target=made.start)
+        starting.start()
+        try:
+            assert manager.hear("READY", "1")["STATUS"].startswith("ready")
+            connect(made.socket).close()
+        finally:
+            starting.join()
+
+    def test_hears_of_reloads_from_their_begin_to_their_end(self, make, manager):
+        running = make(env=self.env(manager)).start()
+        manager.hear("READY")
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        running.reload()
+        # Type=notify-reload takes no reload for its own that began before its signal.
+        assert before <= int(manager.hear("RELOADING", "1")["MONOTONIC_USEC"])
+        assert "new configuration is in force" in manager.hear("READY", "1")["STATUS"]
+
+    def test_hears_the_end_of_a_reload_that_failed_too(self, make, manager):
+        running = make(env=self.env(manager)).start()
+        manager.hear("READY")
+        running.reload(milter={"header": "X Off"})
+        manager.hear("RELOADING", "1")
+        assert "the old one stays in force" in manager.hear("READY", "1")["STATUS"]
+
+    def test_hears_how_many_messages_are_at_work(self, waiting, cronofy, manager):
+        running, message = waiting(env=self.env(manager, WATCHDOG_USEC="400000"))
+        assert manager.hear("STATUS", "ready; 1 message at work")
+        cronofy.release()
+        assert_cancelled(message.result())
+        assert manager.hear("STATUS", "ready; 0 messages at work")
+
+    def test_hears_signs_of_life_as_often_as_it_asks_for(self, make, manager):
+        make(env=self.env(manager, WATCHDOG_USEC="400000")).start()
+        manager.hear("WATCHDOG", "1")
+        begun = time.monotonic()
+        for _ in range(5):
+            manager.hear("WATCHDOG", "1", timeout=0.4)
+        assert time.monotonic() - begun > 0.5  # but no more often than it has to
+
+    def test_hears_that_it_stops_and_how_long_that_may_take(self, waiting, cronofy, manager):
+        running, message = waiting(env=self.env(manager, WATCHDOG_USEC="400000"),
+                                   milter={"drain_timeout": "7m"})
+        running.terminate()
+        assert int(manager.hear("STOPPING", "1")["EXTEND_TIMEOUT_USEC"]) > 7 * 60 * 1_000_000
+        manager.hear("WATCHDOG", "1")  # it goes on living meanwhile
+        cronofy.release()
+        assert_cancelled(message.result())
+        assert running.wait() == 0
+
+    def test_that_is_gone_is_not_missed(self, make, workdir):
+        running = make(env={"NOTIFY_SOCKET": str(workdir / "nobody")}).start()
+        running.reload()
+        running.wait_for_log("reload: .* is in force")
+        assert_cancelled(deliver(running))
+        assert running.stop() == 0
+
+    def test_hears_nothing_from_a_filter_without_libsystemd(self, make, workdir):
+        with Manager(workdir) as manager:
+            running = make(env=self.env(manager, WATCHDOG_USEC="400000"), launcher=[
+                "sh", "-c", 'shift; exec "$0" "$@"', plain_binary()]).start()
+            running.reload()
+            running.wait_for_log("reload: .* is in force")
+            assert_cancelled(deliver(running))
+            assert running.stop() == 0
+            assert manager.hears_nothing(0.1)
+
+
+def memory_of(pid):
+    """All that is written in a process's memory, region by region."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            start, end = (int(number, 16) for number in line.split()[0].split("-"))
+            if "rw" in line.split()[1]:
+                with contextlib.suppress(OSError, OverflowError):
+                    memory.seek(start)
+                    yield memory.read(end - start)
 
 
 def account(name):
@@ -353,6 +513,26 @@ class TestReload:
         assert deliver(running).action == "tempfail"
         self.reload(running, cronofy={"api_key": cronofy.api_key})
         assert_cancelled(deliver(running))
+
+    @needs_root
+    @pytest.mark.parametrize("version", ["11", "20"])
+    def test_leaves_no_trace_of_a_replaced_key(self, workdir, version):
+        if sanitized():
+            pytest.skip("a sanitizer keeps what was freed")
+        old, new = (f"CRN_{name}-{os.urandom(16).hex()}" for name in ("old", "new"))
+
+        def holds(key):
+            return any(key.encode() in region for region in memory_of(running.pid))
+
+        with Standin(http2=version == "20", open=True, api_keys=[old, new]) as cronofy, \
+                FilterProcess(workdir, cronofy, cronofy={"api_key": old}) as running:
+            assert_cancelled(deliver(running))
+            assert f"http={version[0]}" in running.wait_for_log("result=cancelled.*")[0]
+            assert holds(old)
+            self.reload(running, cronofy={"api_key": new})
+            assert_cancelled(deliver(running))
+            assert holds(new)
+            assert not holds(old)
 
     def test_reaches_open_sessions_with_their_next_message(self, make):
         running = make().start()

@@ -34,6 +34,11 @@ def binary():
     return found.resolve()
 
 
+def sanitized():
+    """Is there a sanitizer in the program, which keeps more memory, and what was freed?"""
+    return re.search(rb"__[at]san_init", binary().read_bytes()) is not None
+
+
 def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **sections):
     """Writes a configuration that suits tests, and the key files it names; gives its path.
 
@@ -232,9 +237,7 @@ class FilterProcess:
 
     def assert_no_bigger_than(self, rss_kib):
         """Compares its memory; not if a sanitizer is in it, which keeps what was freed."""
-        with open(binary(), "rb") as program:
-            sanitized = re.search(rb"__[at]san_init", program.read())
-        assert sanitized or self.rss_kib() <= rss_kib, f"{self.rss_kib()} KiB, not {rss_kib}"
+        assert sanitized() or self.rss_kib() <= rss_kib, f"{self.rss_kib()} KiB, not {rss_kib}"
 
     def threads(self):
         return self._status("Threads")

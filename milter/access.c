@@ -1,0 +1,145 @@
+#include "access.h"
+
+#include "problem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FINDINGS_MAXIMUM ((size_t)64 * 1024)
+
+/* Whatever the service manager makes when it starts us is not there before. */
+#define MADE_AT_START "/run/"
+
+struct access_findings access_findings_new(void)
+{
+	return (struct access_findings){
+		.faults = buffer_with_maximum(FINDINGS_MAXIMUM),
+		.warnings = buffer_with_maximum(FINDINGS_MAXIMUM),
+	};
+}
+
+void access_findings_free(struct access_findings *findings)
+{
+	buffer_free(&findings->faults);
+	buffer_free(&findings->warnings);
+}
+
+static void say(struct buffer *findings, const struct config *config, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(struct buffer *findings, const struct config *config, const char *format, ...)
+{
+	char text[PATH_MAX + 512], shown[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	problem_quote(shown, sizeof(shown), text, strlen(text));
+	buffer_printf(findings, "%s: %s\n", config->file, shown);
+}
+
+static bool may(const char *path, int how)
+{
+	return faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0;
+}
+
+/* ---- before the start ---- */
+
+static void check_socket_folder(const struct config *config, struct access_findings *findings)
+{
+	const char *slash = strrchr(config->socket_path, '/');
+	const size_t length =
+		slash > config->socket_path ? (size_t)(slash - config->socket_path) : 1;
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)length, config->socket_path);
+	if (may(folder, W_OK | X_OK))
+		return;
+	if (errno == ENOENT && strncmp(folder, MADE_AT_START, strlen(MADE_AT_START)) == 0)
+		say(&findings->warnings, config,
+		    "socket: the folder %s is not there yet; who starts the filter has to "
+		    "make it (systemd: RuntimeDirectory=)",
+		    folder);
+	else
+		say(&findings->faults, config, "socket: no socket can be made in the folder %s: %s",
+		    folder, strerror(errno));
+}
+
+static void check_user(const struct config *config, struct access_findings *findings)
+{
+	const uid_t self = geteuid();
+
+	if (self == 0 && !config->user[0])
+		say(&findings->warnings, config,
+		    "user: empty; started by root the filter stays root, for no good. "
+		    "Right would be a user of its own");
+	else if (self != 0 && config->user[0] && self != config->uid)
+		say(&findings->warnings, config,
+		    "user: only root can become %s; started by you the filter would not "
+		    "start",
+		    config->user);
+}
+
+void access_check_start(const struct config *config, struct access_findings *findings)
+{
+	struct stat status;
+
+	check_user(config, findings);
+	if (!config->socket_path)
+		return;
+	if (lstat(config->socket_path, &status) == 0 && !S_ISSOCK(status.st_mode))
+		say(&findings->faults, config, "socket: %s is there and is no socket",
+		    config->socket_path);
+	else
+		check_socket_folder(config, findings);
+}
+
+/* ---- at work ---- */
+
+static void check_reload(const struct config *config, const char *key, const char *path,
+			 struct access_findings *findings)
+{
+	if (!may(path, R_OK))
+		say(&findings->warnings, config,
+		    "%s: %s cannot be read by the filter's user (%s): a reload will fail", key,
+		    path, strerror(errno));
+}
+
+static void check_account(const struct config *config, const struct account *account,
+			  struct access_findings *findings)
+{
+	check_reload(config, "api_key_file", account->api_key_file, findings);
+	/* It is read anew for connections: without it there are none. */
+	if (account->ca_file[0] && !may(account->ca_file, R_OK))
+		say(&findings->faults, config,
+		    "ca_file: %s cannot be read by the filter's user (%s): Cronofy cannot "
+		    "be reached",
+		    account->ca_file, strerror(errno));
+}
+
+/* Accounts that take both from [cronofy] are told of once. */
+static bool has_files_of(const struct account *account, const struct account *other)
+{
+	return strcmp(account->api_key_file, other->api_key_file) == 0 &&
+	       strcmp(account->ca_file, other->ca_file) == 0;
+}
+
+void access_check_work(const struct config *config, struct access_findings *findings)
+{
+	check_reload(config, "the configuration", config->file, findings);
+	for (size_t i = 0; i < config->account_count; i++)
+		if (i == 0 || !has_files_of(&config->accounts[i], &config->accounts[i - 1]))
+			check_account(config, &config->accounts[i], findings);
+	if (!may(config->temp_dir, W_OK | X_OK))
+		say(&findings->faults, config,
+		    "temp_dir: no file can be made in %s by the filter's user (%s): tagged "
+		    "mail above body_memory cannot be sent",
+		    config->temp_dir, strerror(errno));
+}

@@ -1,0 +1,240 @@
+#include "life.h"
+
+#include "log.h"
+#include "monotonic.h"
+#include "service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIBMILTER_FAILED SIGUSR2
+#define STATUS_INTERVAL  5000 /* ms */
+#define MOMENT           50   /* ms: how soon a second signal is heard */
+#define LAST_WORDS       250  /* ms: a place is given back before the answer is written */
+#define STOP_MARGIN      5000 /* ms on top of drain_timeout until the service manager may kill */
+
+/* What is asked of us, and what we told about ourselves. */
+struct life {
+	struct server *server;
+	sigset_t signals;
+	long long interval; /* ms, between signs of life; 0: nobody waits for any */
+	long long told;     /* messages at work, as told last; -1: something else was told */
+};
+
+static void fill_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGUSR1);
+	sigaddset(signals, LIBMILTER_FAILED);
+}
+
+void life_block_signals(void)
+{
+	sigset_t signals;
+
+	fill_signals(&signals);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+void life_end(bool in_order)
+{
+	kill(getpid(), in_order ? SIGTERM : LIBMILTER_FAILED);
+}
+
+static bool is_end(int number)
+{
+	return number == SIGTERM || number == SIGINT || number == SIGHUP;
+}
+
+/* ---- reloading ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+static void say_what_needs_a_restart(const struct config *old, const struct config *new)
+{
+	if (!same_text(old->socket, new->socket) || old->socket_mode != new->socket_mode ||
+	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
+		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
+					     "change only with a restart");
+	if (!same_text(old->metrics_listen, new->metrics_listen))
+		log_write(LOG_LEVEL_WARNING,
+			  "reload: listen of [metrics] changes only with a restart");
+	if (!same_text(old->ledger_file ? old->ledger_file : "",
+		       new->ledger_file ? new->ledger_file : ""))
+		log_write(LOG_LEVEL_WARNING,
+			  "reload: the ledger's file changes only with a restart");
+}
+
+/* Without the key that its stamps were made with, queued mail would bounce: none is made anew then. */
+static struct config *load_again(const struct config *old, struct buffer *faults)
+{
+	struct config *new = config_load(old->file, faults);
+	struct problem why;
+
+	if (!new)
+		return NULL;
+	if (new->mode != MODE_QUEUED || new->stamp_key || !old->stamp_key) {
+		if (config_make_stamp_key(new, &why))
+			return new;
+	} else {
+		problem_set(&why, "stamp_key_file: %s is gone; mail is queued with its stamps",
+			    new->stamp_key_file);
+	}
+	buffer_printf(faults, "%s: %s\n", new->file, why.text);
+	config_release(new);
+	return NULL;
+}
+
+static void reload(struct life *life)
+{
+	struct server *server = life->server;
+	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
+	struct config *old = server_config(server);
+	struct config *new;
+
+	service_reloading();
+	new = load_again(old, &faults);
+	metrics_count_reload(server->services.metrics, new != NULL);
+	if (new) {
+		say_what_needs_a_restart(old, new);
+		server_put_in_force(server, new);
+		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
+	} else {
+		log_write_lines(LOG_LEVEL_ERROR, "reload: ", &faults);
+		log_write(LOG_LEVEL_ERROR, "reload: the old configuration stays in force");
+	}
+	service_ready(new ? "ready; the new configuration is in force"
+			  : "ready; the new configuration is faulty, the old one stays in force");
+	life->told = -1;
+	config_release(old);
+	buffer_free(&faults);
+}
+
+/* ---- running ---- */
+
+/* While nothing changes a sign of life is enough; the status after a reload stays until then. */
+static void show_life(struct life *life)
+{
+	const long long at_work = (long long)places_taken(life->server->services.places);
+	char status[64];
+
+	if (at_work != life->told && (at_work > 0 || life->told > 0)) {
+		snprintf(status, sizeof(status), "ready; %lld %s at work", at_work,
+			 at_work == 1 ? "message" : "messages");
+		service_status(status);
+		life->told = at_work;
+	}
+	service_alive();
+}
+
+/* The signal that came; 0 if none did within so many ms. */
+static int wait_for_signal(const struct life *life, long long longest)
+{
+	const struct timespec timeout = {
+		.tv_sec = (time_t)(longest / 1000),
+		.tv_nsec = (long)(longest % 1000) * 1000000,
+	};
+	int number = sigtimedwait(&life->signals, NULL, &timeout);
+
+	return number > 0 ? number : 0;
+}
+
+/* Reloads until it is to stop. False if nobody ordered it: libmilter failed. */
+static bool wait_for_stop(struct life *life)
+{
+	int number = 0;
+
+	while (!is_end(number) && number != LIBMILTER_FAILED) {
+		if (number == SIGUSR1)
+			reload(life);
+		if (life->interval == 0) {
+			number = sigwaitinfo(&life->signals, NULL);
+			continue;
+		}
+		show_life(life);
+		number = wait_for_signal(life, life->interval);
+	}
+	return number != LIBMILTER_FAILED;
+}
+
+/* ---- the end ---- */
+
+/* Why we stop with messages at work; NULL if there is no reason to. */
+static const char *find_impatience(const struct life *life, long long until)
+{
+	/* To wait for a signal is also to wait: libmilter waits for the same ones, and takes those
+	 * that nobody else waits for. */
+	if (is_end(wait_for_signal(life, MOMENT)))
+		return "a second signal: stopping at once";
+	return monotonic_now() >= until ? "drain_timeout is over: stopping" : NULL;
+}
+
+/* Waits until the last message is done. False if there is no time left for it, or no patience. */
+static bool wait_for_messages(const struct life *life, long long until)
+{
+	const char *impatience = NULL;
+	size_t at_work;
+
+	while ((at_work = places_taken(life->server->services.places)) > 0 && !impatience) {
+		impatience = find_impatience(life, until);
+		service_alive();
+	}
+	if (at_work > 0)
+		log_write(LOG_LEVEL_WARNING,
+			  "%s with %zu messages at work: the MTA will try them again", impatience,
+			  at_work);
+	return at_work == 0;
+}
+
+/* Nobody new comes in; what is at work may end. */
+static void drain(struct life *life)
+{
+	const struct timespec last_words = {.tv_nsec = LAST_WORDS * 1000000L};
+	struct server *server = life->server;
+	struct config *config = server_config(server);
+
+	service_stopping(config->drain_timeout + STOP_MARGIN);
+	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
+	 * more, and while we still listen nobody can have put another socket at our path. */
+	places_close(server->services.places);
+	metrics_page_say_stopping(server->page);
+	if (server->socket_path)
+		unlink(server->socket_path);
+	if (wait_for_messages(life, monotonic_now() + config->drain_timeout))
+		nanosleep(&last_words, NULL);
+	ledger_stop(server->services.ledger);
+	config_release(config);
+}
+
+/* How often we have to show that we live, if anybody looks. */
+static long long find_interval(void)
+{
+	const long long watchdog = service_watchdog();
+
+	if (!service_listens())
+		return 0;
+	return watchdog > 0 && watchdog / 2 < STATUS_INTERVAL ? watchdog / 2 : STATUS_INTERVAL;
+}
+
+bool life_lead(struct server *server)
+{
+	struct life life = {.server = server, .interval = find_interval()};
+	bool ordered;
+
+	fill_signals(&life.signals);
+	service_ready("ready; 0 messages at work");
+	ordered = wait_for_stop(&life);
+	log_write(LOG_LEVEL_INFO, "stopping");
+	drain(&life);
+	log_write(LOG_LEVEL_INFO, "stopped");
+	return ordered;
+}

@@ -1,0 +1,26 @@
+#include "wiping.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+void wiping_free(void *memory)
+{
+	if (!memory)
+		return;
+	explicit_bzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+void *wiping_realloc(void *memory, size_t size)
+{
+	const size_t before = memory ? malloc_usable_size(memory) : 0;
+	void *place = malloc(size > 0 ? size : 1);
+
+	if (!place)
+		return NULL;
+	if (before > 0)
+		memcpy(place, memory, before < size ? before : size);
+	wiping_free(memory);
+	return place;
+}
