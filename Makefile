@@ -3,6 +3,7 @@
 #   make            build build/cancel-invite-milter
 #   make demo       install what is missing, run the main job for real, show what was delivered
 #   make check      install what is missing, run every test
+#   make check-examples  run the examples of conf/developers in all their languages
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
 #   make lint asan tsan bench fuzz clean uninstall
 #
@@ -76,7 +77,12 @@ deps:
 check-deps:
 	@tests/deps check
 
+# The examples' languages, but for those that are a gigabyte.
+languages: check-deps
+	@tests/deps languages
+
 # The dependencies come first, also under -j.
+check: languages
 demo: may-demo
 check demo: check-deps
 	@$(MAKE) --no-print-directory all
@@ -92,6 +98,15 @@ run-demo:
 may-demo:
 	@[ "$$(id -u)" -eq 0 ] || command -v sudo >/dev/null || \
 		{ echo "demo: a private Postfix needs root: run it as root or with sudo"; exit 1; }
+
+# All the examples of conf/developers; "make check" leaves out those whose language is missing.
+check-examples:
+	@tests/deps examples
+	@$(MAKE) --no-print-directory all run-check-examples
+
+run-check-examples:
+	@CIM_BINARY=$(CURDIR)/$(BUILD)/$(NAME) /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider -n 2 \
+		tests/integration/test_developer_examples.py
 
 # The same tests with the sanitizers watching.
 asan: check-deps
@@ -156,5 +171,5 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all may-demo deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
-	install uninstall clean
+.PHONY: all may-demo deps check-deps languages check check-examples run-check-examples demo run-check \
+	run-demo asan tsan bench run-bench fuzz lint install uninstall clean
