@@ -4,6 +4,7 @@
 #   make demo       install what is missing, run the main job for real, show what was delivered
 #                   (in queued mode; MODE=direct shows the other one)
 #   make check      install what is missing, run every test
+#   make check-examples  run the examples of conf/developers in all their languages
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
 #   make deb        build a Debian package; make check-deb: try it in a fresh Debian
 #   make dist       the source archive
@@ -95,7 +96,12 @@ deps:
 check-deps:
 	@tests/deps check
 
+# The examples' languages, but for those that are a gigabyte.
+languages: check-deps
+	@tests/deps languages
+
 # The dependencies come first, also under -j.
+check: languages
 demo: may-demo
 check demo: check-deps
 	@$(MAKE) --no-print-directory all
@@ -111,6 +117,15 @@ run-demo:
 may-demo:
 	@[ "$$(id -u)" -eq 0 ] || command -v sudo >/dev/null || \
 		{ echo "demo: a private Postfix needs root: run it as root or with sudo"; exit 1; }
+
+# All the examples of conf/developers; "make check" leaves out those whose language is missing.
+check-examples:
+	@tests/deps examples
+	@$(MAKE) --no-print-directory all run-check-examples
+
+run-check-examples:
+	@CIM_BINARY=$(CURDIR)/$(BUILD)/$(NAME) /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider -n 2 \
+		tests/integration/test_developer_examples.py
 
 # The same tests with the sanitizers watching.
 asan: check-deps
@@ -234,5 +249,5 @@ check-deb: deb
 clean:
 	rm -rf build
 
-.PHONY: all may-demo deps check-deps check demo run-check run-demo asan tsan bench run-bench fuzz lint \
-	install uninstall dist deb check-deb clean
+.PHONY: all may-demo deps check-deps languages check check-examples run-check-examples demo run-check \
+	run-demo asan tsan bench run-bench fuzz lint install uninstall dist deb check-deb clean

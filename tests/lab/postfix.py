@@ -189,6 +189,10 @@ class Postfix:
         done = self._run("sendmail", "-i", *arguments, stdin=message)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def sendmail_environment(self):
+        """Variables for a program that is to find this Postfix's sendmail(1) as the machine's."""
+        return {**self._environment(), "PATH": f"{self._commands}:{os.defpath}"}
+
     def queue(self):
         """What postqueue -j tells of each message: queue_name, queue_id, sender, recipients, …"""
         listing = self._run("postqueue", "-j").stdout

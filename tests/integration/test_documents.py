@@ -1,0 +1,233 @@
+"""The documents say all that the filter can say, and nothing that it no longer says.
+
+The sources are read for the words of result=, for SMTP replies and for log lines; the tables of
+conf/TROUBLESHOOTING.md and conf/developers/README.md must have each of them. In a document `…`
+stands for what differs from message to message, and a text of the filter's is “quoted” or `a line`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.tools import ROOT
+
+TROUBLESHOOTING = ROOT / "conf" / "TROUBLESHOOTING.md"
+DEVELOPERS = ROOT / "conf" / "developers"
+DOCUMENTS = [TROUBLESHOOTING, *sorted(DEVELOPERS.glob("*.md"))]
+
+STRING = r'"(?:[^"\\\n]|\\.)*"'
+ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
+CONVERSION = re.compile(r"%[-0-9.*]*(?:ll|l|z)?[a-z]")
+PASSED_ON = ("message->result", "result", "enhanced", "reason", "text")  # said where they come from
+
+
+@dataclass(frozen=True)
+class Call:
+    file: str
+    arguments: tuple  # as they are written
+
+    def texts(self, number):
+        """The literal texts among which this argument is chosen, or none if it is passed on."""
+        found = literals(self.arguments[number])
+        assert found or self.arguments[number] in PASSED_ON, (
+            f"{self.file}: cannot tell what {self.arguments[number]!r} may be; teach {__file__}")
+        return found
+
+
+# Reading the sources
+
+def without_comments(source):
+    return re.sub(rf"({STRING}|'(?:[^'\\]|\\.)*')|/\*.*?\*/",
+                  lambda found: found[1] or " ", source, flags=re.DOTALL)
+
+
+SOURCES = {path.name: without_comments(path.read_text())
+           for path in sorted((ROOT / "milter").glob("*.[ch]"))}
+
+
+def literals(code):
+    """The strings in it; pieces side by side are one, and a macro among them is an …"""
+    joined = rf"{STRING}(?:\s*(?:{STRING}|[A-Z_]{{4,}}(?=\s*{STRING})))*"
+    return ["".join(piece[1:-1] if piece.startswith('"') else "…"
+                    for piece in re.findall(rf"{STRING}|[A-Z_]{{4,}}", found)).replace('\\"', '"')
+            for found in re.findall(joined, code)]
+
+
+def calls(name):
+    """Every call of a function, but for its declaration and definition."""
+    for file, source in SOURCES.items():
+        for found in re.finditer(rf"\b{name}\(", source):
+            arguments = split_arguments(source[found.end():])
+            if not any(re.match(r"(const |struct |enum )", each) for each in arguments):
+                yield Call(file, arguments)
+
+
+def split_arguments(code):
+    """The arguments up to the parenthesis that closes their list."""
+    arguments, depth = [""], 0
+    for token in re.findall(rf"{STRING}|'(?:[^'\\]|\\.)*'|.", code, flags=re.DOTALL):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token, 0)
+        if depth < 0:
+            break
+        if token == "," and depth == 0:
+            arguments.append("")
+        else:
+            arguments[-1] += token
+    return tuple(each.strip() for each in arguments)
+
+
+def replies():
+    """(result, code, enhanced) of each call that decides on all three."""
+    for call in calls("message_reject"):
+        for result in call.texts(3):
+            yield result, *call.texts(1), *call.texts(2)
+    for call in calls("message_tempfail"):
+        for enhanced in call.texts(1):
+            for result in call.texts(2):
+                yield result, "451", enhanced
+
+
+def result_words():
+    words = {result for result, _, _ in replies()}
+    words.update(word for call in calls("message_accept") for word in call.texts(1))
+    for file, source in SOURCES.items():
+        for value in re.findall(r"\bmessage->result = ([^;]*);", source):
+            table = re.fullmatch(r"(\w+)\[.*\]", value.strip(), flags=re.DOTALL)
+            if table:
+                value = re.search(rf"\b{table[1]}\[\] = {{(.*?)}};", source, re.DOTALL)[1]
+            words.update(Call(file, (value,)).texts(0))
+    return words
+
+
+def enhanced_codes():
+    """RFC 3463: class.subject.detail. No other text of the sources looks like one."""
+    return {text for source in SOURCES.values() for text in literals(source)
+            if ENHANCED.fullmatch(text)}
+
+
+def log_lines():
+    return {shown(text) for call in calls("log_write") for text in call.texts(1)
+            if CONVERSION.sub("", text)}
+
+
+def shown(text):
+    """A format as the documents show it."""
+    return CONVERSION.sub("…", text).replace("%%", "%")
+
+
+ALL_TEXTS = {shown(text) for source in SOURCES.values() for text in literals(source)}
+
+
+# Reading the documents
+
+def rows(document, heading):
+    """The cells of each row of the table below a heading that begins so."""
+    section = re.search(rf"^## {re.escape(heading)}.*?(?=^## |\Z)", document.read_text(),
+                        flags=re.DOTALL | re.MULTILINE)
+    assert section, f"{document} has no heading {heading!r}"
+    lines = [line for line in section[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def spans(text):
+    return re.findall(r"`([^`]+)`", text)
+
+
+def codes_of_the_mail_server():
+    return {code for row in rows(TROUBLESHOOTING, "What the mail server says")
+            for code in ENHANCED.findall(row[0])}
+
+
+def is_said_by_the_filter(text):
+    """Does one text of the sources have its pieces, in this order?"""
+    pattern = ".*".join(re.escape(piece.strip()) for piece in text.split("…"))
+    return any(re.search(pattern, each) for each in ALL_TEXTS)
+
+
+def missing(what, where):
+    return "\n  ".join((f"the sources can say, and {where.relative_to(ROOT)} doesn't explain:",
+                        *sorted(what)))
+
+
+def stale(what, where):
+    return "\n  ".join((f"{where.relative_to(ROOT)} explains, and the sources never say:",
+                        *sorted(what)))
+
+
+# The tests
+
+def test_sources_are_understood():
+    """What everybody knows to be there is found, so the tests below look at something."""
+    assert {"cancelled", "untrusted_stripped", "failed", "busy", "stopping", "refused",
+            "not_taken"} <= result_words()
+    assert {"5.6.0", "4.3.0", "4.7.8"} <= enhanced_codes()
+    assert ("bad_tag", "554", "5.6.0") in set(replies())
+    assert "reload: … is in force" in log_lines()
+
+
+def test_every_result_has_a_row():
+    told = {word for row in rows(TROUBLESHOOTING, "result=") for word in spans(row[0])}
+    assert not result_words() - told, missing(result_words() - told, TROUBLESHOOTING)
+    assert not told - result_words(), stale(told - result_words(), TROUBLESHOOTING)
+
+
+def test_every_reply_has_a_row_with_its_result():
+    told = {(row[0].strip("`"), row[1]) for row in rows(TROUBLESHOOTING, "result=")}
+    given = {(result, f"{code} {enhanced}") for result, code, enhanced in replies()}
+    absent = {f"{result} with {reply}" for result, reply in given - told}
+    assert not absent, missing(absent, TROUBLESHOOTING)
+
+
+@pytest.mark.parametrize("document, heading, column", (
+    (TROUBLESHOOTING, "result=", 1),
+    (DEVELOPERS / "README.md", "What the reply means", 0),
+), ids=("troubleshooting", "developers"))
+def test_every_enhanced_code_has_a_row(document, heading, column):
+    told = {code for row in rows(document, heading) for code in ENHANCED.findall(row[column])}
+    absent = enhanced_codes() - told
+    assert not absent, missing(absent, document)
+    gone = told - enhanced_codes() - codes_of_the_mail_server()
+    assert not gone, stale(gone, document)
+
+
+def test_every_log_line_has_a_row():
+    told = {line for row in rows(TROUBLESHOOTING, "Other lines") for line in spans(row[0])}
+    assert not log_lines() - told, missing(log_lines() - told, TROUBLESHOOTING)
+    gone = {line for line in told if line not in ALL_TEXTS}
+    assert not gone, stale(gone, TROUBLESHOOTING)
+
+
+def test_quoted_texts_are_those_of_the_filter():
+    quoted = set(re.findall(r"“([^”]+)”", TROUBLESHOOTING.read_text()))
+    assert len(quoted) > 40
+    gone = {text for text in quoted if not is_said_by_the_filter(text)}
+    assert not gone, stale(gone, TROUBLESHOOTING)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tables_have_whole_rows(document):
+    width = 0
+    for number, line in enumerate(document.read_text().splitlines(), 1):
+        if not line.startswith("|"):
+            width = 0
+            continue
+        cells = line.count("|") - line.count("\\|")
+        width = width or cells
+        assert cells == width, f"{document}:{number}: {cells - 1} cells, not {width - 1}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
+    gone = [link for link in links
+            if not link.startswith("http") and not (document.parent / link).exists()]
+    assert not gone, f"{document}: {gone}"
+
+
+def test_developers_page_names_every_example():
+    files = {path.name for path in DEVELOPERS.iterdir() if path.suffix != ".md"}
+    listed = {Path(name).name for row in rows(DEVELOPERS / "README.md", "Examples")
+              for name in re.findall(r"\]\(([^)]+)\)", row[1])}
+    assert files == listed
