@@ -115,10 +115,10 @@ void message_add_header(struct message *message, const char *name, const char *v
 	headers_add(&message->headers, message->config->header, name, value, space_cut);
 }
 
-/* A dry run decides and tells, but does nothing. */
+/* A dry run decides and tells, but does nothing. A probe is one by itself. */
 static void disarm_if_dry(struct message *message)
 {
-	if (!message->config->dry_run)
+	if (!message->config->dry_run || message->verdict.action == MESSAGE_DISCARD)
 		return;
 	message->verdict.action = MESSAGE_ACCEPT;
 	message->has_new_body = false;
@@ -206,6 +206,8 @@ static void work(struct message *message, cancel_progress *progress, void *conte
 	if (!mime_scanner_finish(message->scanner, &message->plan, &why)) {
 		snprintf(text, sizeof(text), "the message cannot take a calendar: %s", why.text);
 		message_reject(message, "554", "5.6.1", "bad_shape", text);
+	} else if (message->tag.probe) {
+		message_end_probe(message);
 	} else if (message->config->dry_run) {
 		message->result = "dry_run";
 		message->level = LOG_LEVEL_INFO;

@@ -83,6 +83,9 @@ bool message_is_too_large(struct message *message);
 /* Has the invite cancelled and the calendar put in; blocks; decides. */
 void message_cancel(struct message *message, cancel_progress *progress, void *context);
 
+/* A probe has come as far as a message comes before Cronofy is called: it ends here. */
+void message_end_probe(struct message *message);
+
 /* ---- message_log ---- */
 
 /* Writes the one line about this message. */
