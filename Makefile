@@ -137,16 +137,20 @@ lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
+	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x conf/postfix/setup conf/postfix/probe; fi
 	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' -pthread
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/$(NAME) \
-		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)/postfix
 	install -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
 		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
-	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
-		conf/sendmail/direct.mc $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/sendmail/direct.mc \
+		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+	install -m 0755 conf/postfix/setup conf/postfix/probe $(DESTDIR)$(PREFIX)/share/doc/$(NAME)/postfix
+	install -m 0644 $(filter-out %/setup %/probe,$(wildcard conf/postfix/*)) \
+		$(DESTDIR)$(PREFIX)/share/doc/$(NAME)/postfix
 
 # The configuration and the keys stay.
 uninstall:

@@ -4,6 +4,7 @@
 #include "filter.h"
 #include "log.h"
 #include "monotonic.h"
+#include "postfix_check.h"
 #include "server.h"
 #include "socket.h"
 
@@ -376,8 +377,25 @@ static int print(const char *text)
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
+/* They are the mail server's, not ours: what is wrong there is a warning. */
+static void warn_about_postfix(const struct config *config)
+{
+	const char *folder = getenv("MAIL_CONFIG"); /* where Postfix's own commands look, too */
+	struct buffer warnings = buffer_with_maximum((size_t)64 * 1024);
+	char *rest;
+
+	folder = folder ? folder : "/etc/postfix";
+	postfix_check_folder(folder, config, &warnings);
+	rest = warnings.data;
+	for (char *line; rest && (line = strsep(&rest, "\n")) != NULL;)
+		if (line[0])
+			fprintf(stderr, "warning: %s: %s\n", folder, line);
+	buffer_free(&warnings);
+}
+
 static int print_no_faults(const struct config *config)
 {
+	warn_about_postfix(config);
 	printf("%s: ", config->file);
 	return print("no faults\n");
 }

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from lab import tools
+from lab.filter_process import run, write_config
 from lab.postfix import MAIL_OWNER, SETGID_GROUP
-from lab.process import Port
 
 DONE, FAILED, USAGE, REFUSED, NOT_PROVED = range(5)
 SETUP = tools.ROOT / "conf/postfix/setup"
@@ -552,3 +552,39 @@ def test_runs_only_once_at_a_time(server):
     finally:
         os.killpg(holder.pid, 9)
         holder.wait()
+
+
+# What the filter itself says of Postfix's files
+
+def test_check_of_the_configuration_warns_about_postfix(workdir):
+    config = write_config(workdir)
+    socket_line = re.search("^socket = (.*)$", config.read_text(), re.M)[1]
+    folder = workdir.folder("etc")
+
+    def check(main_cf):
+        (folder / "main.cf").write_text(main_cf)
+        done = run("-n", "-c", config, env={**os.environ, "MAIL_CONFIG": str(folder)})
+        assert done.returncode == 0 and "no faults" in done.stdout, done
+        return done.stderr
+
+    assert check(f"smtpd_milters = {socket_line}\nnon_smtpd_milters = $smtpd_milters\n"
+                 "message_size_limit = 0\n") == ""
+    warnings = check(f"smtpd_milters = unix:opendkim/s, {socket_line}\n"
+                     "milter_content_timeout = 9s\nmessage_size_limit = 10000000\n")
+    assert len(warnings.splitlines()) == 4
+    for line in warnings.splitlines():
+        assert line.startswith(f"warning: {folder}: ")
+    for word in ("non_smtpd_milters", "(9 s) is shorter", "message_size_limit", "signature"):
+        assert word in warnings
+    assert "does not use it" in check("biff = no\n")
+
+
+def test_agrees_with_the_check_about_what_it_set_up(server, workdir):
+    """What setup leaves behind gives -n nothing to warn of but what the sample itself has."""
+    postfix = server("signing")
+    config = write_config(workdir, milter={
+        "socket": f"unix:{postfix.folder}/spool/cancel-invite-milter/milter.sock",
+        "max_message_size": "9M"})
+    postfix.apply("direct")
+    done = run("-n", "-c", config, env={**os.environ, "MAIL_CONFIG": str(postfix.etc)})
+    assert done.returncode == 0 and done.stderr == "", done
