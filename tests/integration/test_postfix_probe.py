@@ -1,10 +1,14 @@
 """conf/postfix/probe, and setup's use of it, with a Postfix that runs: a probe arrives and reaches
 nobody, or it is said where it stopped."""
 
+import contextlib
 import os
 import re
 import socket
+import socketserver
+import struct
 import subprocess
+import threading
 
 import pytest
 
@@ -54,7 +58,13 @@ class Machine:
     def postconf(self, *arguments):
         subprocess.run(["postconf", "-c", self.postfix.etc, *arguments], check=True,
                        env=self._environment)
-        os.utime(self.postfix.etc / "main.cf", (1e9, 1e9))
+        for file in ("main.cf", "master.cf"):
+            os.utime(self.postfix.etc / file, (1e9, 1e9))
+
+    def services(self):
+        listing = subprocess.run(["postconf", "-c", self.postfix.etc, "-M"], check=True,
+                                 capture_output=True, text=True, env=self._environment).stdout
+        return [line.split()[0] for line in listing.splitlines()]
 
     def reload(self):
         for file in ("main.cf", "master.cf"):
@@ -76,6 +86,78 @@ def machine(start_postfix, sink, monkeypatch):
         return Machine(start_postfix(None, main=meta + main), filter, sink)
 
     return start
+
+
+class QueuedFilter(socketserver.ThreadingUnixStreamServer):
+    """What a filter in queued mode does with a probe, and no more of it: stamps its tag where it
+    comes in, has it discarded at the second listener."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 50
+
+    def __init__(self, path, second="cancel-invite", again=True):
+        super().__init__(str(path), _Conversation)
+        self.second = second  # the name of the second listener
+        self.again = again  # stamp what is stamped already
+        os.chmod(path, 0o777)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    NO_REPLY = b"DAQK"
+
+    def handle(self):
+        daemon, tagged = "", False
+        with contextlib.suppress(OSError, struct.error):
+            while True:
+                [length] = struct.unpack("!I", self.rfile.read(4))
+                packet = self.rfile.read(length)
+                command, text = packet[:1], packet[1:]
+                if command == b"D":
+                    words = text[1:].split(b"\0")
+                    macros = dict(zip(words[::2], words[1::2]))
+                    daemon = macros.get(b"{daemon_name}", daemon.encode()).decode()
+                elif command == b"M":
+                    tagged = False
+                elif command == b"L":
+                    name, _, value = text.partition(b"\0")
+                    if name.lower() == b"x-cancel-invite":
+                        tagged = self.server.again or not value.lstrip().startswith(b"v1")
+                if command == b"O":
+                    self.send(b"O" + struct.pack("!III", 6, 0x11, 0))
+                elif command == b"E" and tagged and daemon == self.server.second:
+                    self.send(b"d")
+                elif command == b"E":
+                    if tagged:
+                        self.send(b"m" + struct.pack("!I", 1) + b"X-Cancel-Invite\0v1; id=x\0")
+                    self.send(b"c")
+                elif command not in self.NO_REPLY:
+                    self.send(b"c")
+
+    def send(self, packet):
+        self.wfile.write(struct.pack("!I", len(packet)) + packet)
+
+
+@pytest.fixture
+def queued(machine, workdir):
+    """A machine set up for queued mode, and what setup said of it: queued(code=NOT_PROVED)."""
+    with contextlib.ExitStack() as ending:
+        def start(*arguments, code=DONE, filter={}, **options):
+            ending.enter_context(QueuedFilter(workdir / "queued.sock", **filter))
+            there = machine(**options)
+            config = workdir.write(
+                "queued.conf", f"[milter]\nsocket = unix:{workdir}/queued.sock\nmode = queued\n")
+            port = ending.enter_context(contextlib.closing(Port()))
+            port.close()
+            return there, config, there.setup(
+                "--port", str(port.number), *arguments, code=code, filter_config=config)
+
+        yield start
 
 
 # It arrives
@@ -233,3 +315,61 @@ def test_leaves_other_mail_alone(machine, filter):
     there.run("probe", code=LOST)
     [mail] = there.postfix.queue()
     assert mail["recipients"][0]["address"] == "c@d.test"
+
+
+# Queued mode
+
+def test_arrives_by_way_of_the_queue_and_the_second_listener(queued):
+    there, _, shown = queued(world=None)
+    assert shown.count("by way of the queue and the second listener") == 2
+    assert there.sink.deliveries == [] and there.postfix.queue() == []
+
+
+def test_says_that_nobody_answers_at_the_second_listener(queued):
+    there, config, _ = queued("--no-probe")
+    [listener] = [name for name in there.services() if name.startswith("127.0.0.1:")
+                  and int(name.partition(":")[2]) != there.postfix.smtp_port]
+    there.postconf("-MX", f"{listener}/inet")
+    there.reload()
+    shown = there.probe(filter_config=config, code=LOST)
+    assert shown.count("nobody answers at the second listener") == 2
+    assert "Connection refused" in shown
+
+
+def test_says_that_stamped_mail_is_not_sent_to_the_second_listener(queued):
+    there, config, _ = queued("--no-probe")
+    (there.postfix.etc / "cancel-invite-route").write_text("# nothing\n")
+    there.reload()
+    shown = there.probe(filter_config=config, code=LOST)
+    assert shown.count("did not go to the second listener") == 2
+    assert "cancel-invite-route" in shown
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["going_round", "leaving"])
+def test_says_that_the_second_listener_has_another_name(queued, again):
+    _, _, shown = queued(filter={"second": "another", "again": again}, code=NOT_PROVED)
+    assert shown.count("passed the second listener, and the filter did not take it") == 2
+    assert "milter_macro_daemon_name" in shown
+
+
+def _listen(port):
+    """A socket at a port that Postfix is about to let go of."""
+    def try_to():
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
+
+    return until(try_to, 10, f"port {port} being free")
+
+
+def test_says_that_the_second_listener_does_not_answer(queued):
+    there, config, _ = queued("--no-probe")
+    [entry] = [name for name in there.services() if name.startswith("127.0.0.1:")
+               and int(name.partition(":")[2]) != there.postfix.smtp_port]
+    port = int(entry.partition(":")[2])
+    there.postconf("-MX", f"{entry}/inet")
+    there.postconf("-P", "cancel-invite/unix/smtp_helo_timeout=1s",
+                   "cancel-invite/unix/smtp_connect_timeout=1s")
+    there.reload()
+    with _listen(port):
+        shown = there.probe(filter_config=config, code=LOST)
+    assert shown.count("the second listener does not answer in time") == 2
