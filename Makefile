@@ -171,6 +171,7 @@ lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
+	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x conf/postfix/setup conf/postfix/probe; fi
 	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(SYSTEMD_FLAGS) -pthread
 
 # ---- installing ----

@@ -370,6 +370,9 @@ static int try_message(struct message *message, struct config *config, struct ma
 	case MESSAGE_HOLD:
 		fprintf(stderr, "held: %s\n", verdict->text);
 		return EX_TEMPFAIL;
+	case MESSAGE_DISCARD:
+		fprintf(stderr, "a probe, and it arrived: nobody gets it\n");
+		return EX_OK;
 	default:
 		fprintf(stderr, "%s %s %s\n", verdict->code, verdict->enhanced, verdict->text);
 		if (verdict->action == MESSAGE_TEMPFAIL)

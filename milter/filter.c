@@ -232,6 +232,8 @@ static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
 			return SMFIS_ACCEPT;
 		log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
 		return SMFIS_TEMPFAIL;
+	case MESSAGE_DISCARD:
+		return SMFIS_DISCARD;
 	default:
 		return SMFIS_ACCEPT;
 	}

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "metrics_process.h"
 #include "options.h"
+#include "postfix_check.h"
 #include "server.h"
 #include "socket.h"
 
@@ -246,6 +247,20 @@ static int print(const char *text)
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
+/* They are the mail server's, not ours: what is wrong there is a warning. */
+static void warn_about_postfix(const struct config *config)
+{
+	const char *folder = getenv("MAIL_CONFIG"); /* where Postfix's own commands look, too */
+	struct buffer warnings = buffer_with_maximum((size_t)64 * 1024);
+	char prefix[256];
+
+	folder = folder ? folder : "/etc/postfix";
+	snprintf(prefix, sizeof(prefix), "%s: ", folder);
+	postfix_check_folder(folder, config, &warnings);
+	log_write_lines(LOG_LEVEL_WARNING, prefix, &warnings);
+	buffer_free(&warnings);
+}
+
 /* -n, for a configuration that can be read: can the filter work with it? Ends as its user. */
 static int check(const struct config *config)
 {
@@ -261,6 +276,7 @@ static int check(const struct config *config)
 	}
 	access_check_work(config, &findings);
 	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
+	warn_about_postfix(config);
 	if (findings.faults.data) {
 		fputs(findings.faults.data, stderr);
 	} else {

@@ -130,10 +130,10 @@ void message_add_header(struct message *message, const char *name, const char *v
 	headers_add(&message->headers, message->config->header, name, value, space_cut);
 }
 
-/* A dry run decides and tells, but does nothing. */
+/* A dry run decides and tells, but does nothing. A probe is one by itself. */
 static void disarm_if_dry(struct message *message)
 {
-	if (!message->config->dry_run)
+	if (!message->config->dry_run || message->tag.probe)
 		return;
 	message->verdict.action = MESSAGE_ACCEPT;
 	message->has_new_body = false;
@@ -253,7 +253,9 @@ static void work(struct message *message, cancel_progress *progress, void *conte
 	/* At the gate that was looked at already. */
 	if (message->role != ROLE_GATE && !message_check_shape(message))
 		return;
-	if (message->config->dry_run)
+	if (message->tag.probe && message->role != ROLE_GATE)
+		message_end_probe(message);
+	else if (message->config->dry_run && !message->tag.probe)
 		message_accept(message, "dry_run");
 	else if (message->role == ROLE_GATE)
 		message_stamp(message);

@@ -47,6 +47,7 @@ enum message_action {
 	MESSAGE_REJECT,   /* 5xx */
 	MESSAGE_TEMPFAIL, /* 4xx */
 	MESSAGE_HOLD,     /* into the MTA's hold queue, unchanged */
+	MESSAGE_DISCARD,  /* a probe: it arrived, and nobody gets it */
 };
 
 struct message_verdict {

@@ -140,6 +140,14 @@ static bool take_place(struct message *message, long long deadline, cancel_progr
 	return message->has_place;
 }
 
+void message_end_probe(struct message *message)
+{
+	message->result = "probe";
+	message->level = LOG_LEVEL_INFO;
+	message->decided = true;
+	message->verdict.action = MESSAGE_DISCARD;
+}
+
 void message_cancel(struct message *message, cancel_progress *progress, void *context)
 {
 	struct cancel_request request = {

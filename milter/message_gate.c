@@ -41,6 +41,7 @@ void message_stamp(struct message *message)
 	snprintf(stamp.account, sizeof(stamp.account), "%s", message->account->name);
 	snprintf(stamp.id, sizeof(stamp.id), "%s", message->tag.id);
 	snprintf(stamp.recipient, sizeof(stamp.recipient), "%s", message->tag.recipient);
+	stamp.probe = message->tag.probe;
 	if (!message->headers.message_id[0] && !add_message_id(message)) {
 		message_fail_here(message, "no Message-ID could be made");
 		return;
@@ -106,6 +107,7 @@ bool message_check_stamp(struct message *message)
 	}
 	memcpy(message->tag.id, stamp.id, sizeof(stamp.id));
 	memcpy(message->tag.recipient, stamp.recipient, sizeof(stamp.recipient));
+	message->tag.probe = stamp.probe;
 	if ((long long)time(NULL) - stamp.time > message->config->stamp_lifetime / 1000)
 		return refuse_stamp(message, "the stamp is older than stamp_lifetime");
 	message->trusted = true; /* that was decided at the gate */

@@ -111,6 +111,9 @@ bool message_check_stamp(struct message *message);
 /* Has the invite cancelled and the calendar put in; blocks; decides. */
 void message_cancel(struct message *message, cancel_progress *progress, void *context);
 
+/* A probe has come as far as a message comes before Cronofy is called: it ends here. */
+void message_end_probe(struct message *message);
+
 /* ---- message_ledger ---- */
 
 /*

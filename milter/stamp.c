@@ -63,6 +63,7 @@ static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
 	append_field(&text, stamp->account, strlen(stamp->account));
 	append_field(&text, stamp->id, strlen(stamp->id));
 	append_field(&text, stamp->recipient, strlen(stamp->recipient));
+	append_field(&text, stamp->probe ? "probe" : "", stamp->probe ? 5 : 0);
 	append_field(&text, time, strlen(time));
 	append_sender(&text, bond->sender);
 	append_field(&text, bond->message_id, strlen(bond->message_id));
@@ -124,7 +125,8 @@ bool stamp_write(const struct stamp *stamp, const struct stamp_bond *bond, struc
 		append_encoded(&plain, "id", stamp->id);
 		if (stamp->recipient[0])
 			append_encoded(&plain, "recipient", stamp->recipient);
-		buffer_printf(&plain, "time=%lld;mac=%s", stamp->time, mac);
+		buffer_printf(&plain, "%stime=%lld;mac=%s", stamp->probe ? "probe=yes;" : "",
+			      stamp->time, mac);
 		good = !plain.failed;
 	}
 	if (good)
@@ -225,6 +227,8 @@ static bool take_parameter(struct stamp *stamp, char *mac, struct span text)
 		return decode(value, stamp->id, sizeof(stamp->id));
 	if (span_is(name, "recipient"))
 		return decode(value, stamp->recipient, sizeof(stamp->recipient));
+	if (span_is(name, "probe"))
+		return stamp->probe = span_is(value, "yes");
 	if (span_is(name, "time"))
 		return read_time(value, &stamp->time);
 	return span_is(name, "mac") && value.length == MAC_DIGITS &&

@@ -2,7 +2,7 @@
  * stamp: the tag as the gate hands it on to the cancel step in queued mode: what was decided at the
  * gate, and the proof that it was decided there.
  *
- *	v1; account=NAME; id="ID"; recipient="ADDRESS"; time=SECONDS; mac=HEX
+ *	v1; account=NAME; id="ID"; recipient="ADDRESS"; probe=yes; time=SECONDS; mac=HEX
  *
  * In ID and ADDRESS every byte that is no visible ASCII, and each of " % ; \ is %XX. White space
  * means nothing, so an MTA may fold the value, or break a long line, wherever it likes. mac is
@@ -28,6 +28,7 @@ struct stamp {
 	char account[STAMP_ACCOUNT_MAXIMUM + 1];
 	char id[TAG_ID_MAXIMUM + 1];
 	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the tag named none */
+	bool probe;                              /* nothing is to be cancelled */
 	long long time;                          /* seconds since 1970, when it was made */
 };
 

@@ -251,6 +251,44 @@ static bool take_text(struct span *rest, char *out, size_t size, struct problem 
 	return true;
 }
 
+/* The value of recipient= off the front of `rest`. */
+static bool take_recipient(struct tag *tag, struct span *rest, struct problem *why)
+{
+	char shown[64];
+
+	if (tag->recipient[0]) {
+		problem_set(why, "the parameter recipient is given twice");
+		return false;
+	}
+	if (!take_text(rest, tag->recipient, sizeof(tag->recipient), why))
+		return false;
+	if (tag_is_address((struct span){tag->recipient, strlen(tag->recipient)}))
+		return true;
+	problem_set(why, "recipient=\"%s\" is no address",
+		    problem_quote(shown, sizeof(shown), tag->recipient, strlen(tag->recipient)));
+	return false;
+}
+
+/*
+ * The value of probe= off the front of `rest`. A message whose tag asks for it is never delivered,
+ * so nobody is to ask for it by mistake: the id has to say the same.
+ */
+static bool take_probe(struct tag *tag, struct span *rest, struct problem *why)
+{
+	char value[64];
+
+	if (!take_text(rest, value, sizeof(value), why))
+		return false;
+	if (strcmp(value, "yes") != 0 ||
+	    strncmp(tag->id, TAG_PROBE_PREFIX, strlen(TAG_PROBE_PREFIX)) != 0) {
+		problem_set(why, "probe=yes goes with an id that begins with " TAG_PROBE_PREFIX
+				 ", and takes no other value");
+		return false;
+	}
+	tag->probe = true;
+	return true;
+}
+
 static bool take_parameters(struct tag *tag, struct span rest, struct problem *why)
 {
 	char shown[64];
@@ -267,27 +305,18 @@ static bool take_parameters(struct tag *tag, struct span rest, struct problem *w
 		equals = memchr(rest.at, '=', rest.length);
 		name = (struct span){rest.at, equals ? (size_t)(equals - rest.at) : rest.length};
 		name = span_trim(name);
-		if (!equals || !span_is(name, "recipient")) {
+		if (!equals || !(span_is(name, "recipient") || span_is(name, "probe"))) {
 			problem_set(
 				why,
 				"unknown parameter \"%s\"; the one parameter is recipient=ADDRESS",
 				problem_quote(shown, sizeof(shown), name.at, name.length));
 			return false;
 		}
-		if (tag->recipient[0]) {
-			problem_set(why, "the parameter recipient is given twice");
-			return false;
-		}
 		rest.length -= (size_t)(equals + 1 - rest.at);
 		rest.at = equals + 1;
-		if (!take_text(&rest, tag->recipient, sizeof(tag->recipient), why))
+		if (span_is(name, "probe") ? !take_probe(tag, &rest, why)
+					   : !take_recipient(tag, &rest, why))
 			return false;
-		if (!tag_is_address((struct span){tag->recipient, strlen(tag->recipient)})) {
-			problem_set(why, "recipient=\"%s\" is no address",
-				    problem_quote(shown, sizeof(shown), tag->recipient,
-						  strlen(tag->recipient)));
-			return false;
-		}
 	}
 	return true;
 }

@@ -5,6 +5,9 @@
  *	id        = plain text without ";" and quotes / "quoted text", with \" and \\ in it
  *	parameter = "recipient" "=" address              the invite's recipient, if it is not the
  *	                                                 envelope's
+ *	          / "probe" "=" "yes"                    a probe of the way here: nothing is to be
+ *	                                                 cancelled or delivered; the id has to begin
+ *	                                                 with TAG_PROBE_PREFIX
  */
 #ifndef TAG_H
 #define TAG_H
@@ -16,10 +19,12 @@
 
 #define TAG_ID_MAXIMUM      1024 /* bytes */
 #define TAG_ADDRESS_MAXIMUM 320  /* bytes; RFC 5321, 4.5.3.1: 64 + 1 + 255 */
+#define TAG_PROBE_PREFIX    "probe-"
 
 struct tag {
 	char id[TAG_ID_MAXIMUM + 1];             /* UTF-8, not empty, no control characters */
 	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the envelope's recipient is meant */
+	bool probe;
 };
 
 /* Reads a header value, as it stands after the colon. False, and why, if it is no such value. */

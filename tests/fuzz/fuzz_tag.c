@@ -25,12 +25,15 @@ static void check_again(const struct tag *tag)
 		buffer_append_text(&value, "; recipient=");
 		append_quoted(&value, tag->recipient);
 	}
+	if (tag->probe)
+		buffer_append_text(&value, "; probe=yes");
 	must(!value.failed);
 	/* What looks like an encoded word would be decoded once more. */
 	if (!strstr(value.data, "=?")) {
 		must(tag_parse(&again, fuzz_span_of_buffer(&value), &why));
 		must(strcmp(again.id, tag->id) == 0);
 		must(strcmp(again.recipient, tag->recipient) == 0);
+		must(again.probe == tag->probe);
 	}
 	buffer_free(&value);
 }
@@ -42,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tag tag;
 
 	if (tag_parse(&tag, value, &why)) {
+		must(!tag.probe || strncmp(tag.id, TAG_PROBE_PREFIX, strlen(TAG_PROBE_PREFIX)) == 0);
 		must(tag_is_id((struct span){tag.id, strlen(tag.id)}));
 		if (tag.recipient[0])
 			must(tag_is_address((struct span){tag.recipient, strlen(tag.recipient)}));

@@ -200,6 +200,12 @@ class TestTry:
         assert output_of("-c", config, "--try", tagged, "guest@example.org") == mail(TAG)
         assert not cronofy.requests()
 
+    def test_tells_that_a_probe_arrived(self, workdir, cronofy, config):
+        probe = workdir.write("probe.eml", mail("X-Cancel-Invite: probe-1; probe=yes"))
+        done = run("-c", config, "--try", probe, "guest@example.org")
+        assert done.returncode == 0 and "a probe" in done.stderr and not done.stdout, done
+        assert not cronofy.requests()
+
 
 class TestRewrite:
     @pytest.fixture

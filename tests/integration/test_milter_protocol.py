@@ -616,6 +616,21 @@ class TestVerdict:
             assert_untouched(mta.deliver(TAGGED, client=STRANGER), TAGGED)
         assert not cronofy.requests()
 
+    @pytest.mark.parametrize("dry", [False, True], ids=["for_real", "in_a_dry_run"])
+    def test_probe_is_discarded_and_cancels_nothing(self, start, cronofy, dry):
+        filter = start(milter={"dry_run": dry})
+        with MilterSession(filter.socket) as mta:
+            result = mta.deliver(mail("X-Cancel-Invite: probe-4711; probe=yes"))
+        assert result.action == "discard", result
+        filter.wait_for_log("result=probe invite=probe-4711")
+        assert not cronofy.requests()
+
+    def test_probe_of_a_stranger_goes_no_way_of_its_own(self, start, cronofy):
+        with MilterSession(start().socket) as mta:
+            result = mta.deliver(mail("X-Cancel-Invite: probe-4711; probe=yes"), client=STRANGER)
+        assert result.action == "accept", result
+        assert b"X-Cancel-Invite" not in result.message_bytes
+
 
 MULTIPART = mail(
     TAG, "MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="b1"',

@@ -76,7 +76,7 @@ def assert_cancelled(result):
 
 def stamp_of(key, seconds, account="cronofy", invite_id="board-1"):
     """A stamp as milter/stamp.h describes it, for the message that mail() makes."""
-    fields = ("v1;", account, invite_id, "", str(seconds), "app@acme.example", "<1@acme.example>")
+    fields = ("v1;", account, invite_id, "", "", str(seconds), "app@acme.example", "<1@acme.example>")
     proven = b"".join(struct.pack("!I", len(text)) + text.encode() for text in fields)
     mac = hmac.new(key.encode(), proven, "sha256").hexdigest()
     return f'X-Cancel-Invite: v1; account={account}; id="{invite_id}"; time={seconds}; mac={mac}'
@@ -310,6 +310,15 @@ class TestSecondListener:
         message = stamped(running)
         result = at_second(running, message, "app@acme.example", ["a@example.org", "b@example.org"])
         assert result.action == "tempfail" and "one recipient" in result.reply, result
+        assert cronofy.requests() == []
+
+    @pytest.mark.parametrize("dry_run", (False, True))
+    def test_ends_a_probe_without_a_call(self, start, cronofy, dry_run):
+        running = start(milter={"dry_run": dry_run})
+        message = stamped(running, mail("X-Cancel-Invite: probe-1; probe=yes"))
+        assert at_second(running, message).action == "discard"
+        assert b"probe=yes" in message and at_second(running, message).action == "discard"
+        running.wait_for_log("result=probe invite=probe-1")
         assert cronofy.requests() == []
 
     def test_leaves_the_archive_s_copy_without_a_calendar(self, start, cronofy):

@@ -91,7 +91,11 @@ def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **s
 
 
 def run(*arguments, **options):
-    """Runs the program to its end: returncode, stdout and stderr, as text."""
+    """Runs the program to its end: returncode, stdout and stderr, as text.
+
+    It doesn't see the machine's own Postfix, which -n would have an opinion about.
+    """
+    options.setdefault("env", {**os.environ, "MAIL_CONFIG": "/nonexistent"})
     done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, errors="replace", **options)
     found = SANITIZER.search(done.stderr)

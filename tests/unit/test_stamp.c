@@ -48,6 +48,7 @@ static void assert_reads_as(const char *value, const struct stamp *expected)
 	assert_string_equal(read.id, expected->id);
 	assert_string_equal(read.recipient, expected->recipient);
 	assert_int_equal(read.time, expected->time);
+	assert_int_equal(read.probe, expected->probe);
 }
 
 static const char *const texts[] = {
@@ -70,7 +71,10 @@ static void reads_what_was_written(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct stamp stamp = stamp_of(texts[i], i % 2 ? "ann+x@example.com" : "");
-		struct buffer value = value_of(&stamp, &bond);
+		struct buffer value;
+
+		stamp.probe = i % 3 == 0;
+		value = value_of(&stamp, &bond);
 
 		assert_true(stamp_is_like(span_of_text(value.data)));
 		assert_reads_as(value.data, &stamp);
@@ -227,6 +231,8 @@ static void what_was_added_or_taken_away_breaks_it(void **state)
 	snprintf(text, sizeof(text), "%s; recipient=\"eve@example.com\"", value.data);
 	assert_false(reads(text, &bond));
 	snprintf(text, sizeof(text), "%s; id=\"board-2\"", value.data);
+	assert_false(reads(text, &bond));
+	snprintf(text, sizeof(text), "%s; probe=yes", value.data);
 	assert_false(reads(text, &bond));
 	snprintf(text, sizeof(text), "%s; x=y", value.data);
 	assert_false(reads(text, &bond));

@@ -109,6 +109,11 @@ static const struct {
 	{"abc; recipient=a b@c", "no address"},
 	{"abc; recipient=\"a@b\"c", "after a quoted value"},
 	{"abc; recipient=\"a@b", "never closed"},
+	{"abc; probe=yes", "begins with probe-"},
+	{"\"xprobe-1\"; probe=yes", "begins with probe-"},
+	{"probe-1; probe=no", "no other value"},
+	{"probe-1; probe=", "no other value"},
+	{"probe-1; probe", "unknown parameter"},
 	/* bytes that do not belong there */
 	{"a\x01" "b", "control"},
 	{"a\x7f", "control"},
@@ -160,6 +165,22 @@ static void refuses_two_parameters_named_recipient(void **state)
 	(void)state;
 	assert_false(parse(&tag, "abc; recipient=a@b; recipient=a@b", &why));
 	assert_contains(why.text, "twice");
+}
+
+static void knows_a_probe_by_its_parameter_alone(void **state)
+{
+	struct problem why;
+	struct tag tag;
+
+	(void)state;
+	assert_true(parse(&tag, "probe-4711", &why));
+	assert_false(tag.probe);
+	assert_true(parse(&tag, "probe-4711; probe=yes", &why));
+	assert_true(tag.probe);
+	assert_string_equal(tag.id, "probe-4711");
+	assert_true(parse(&tag, "\"probe-4711\"; PROBE = \"yes\"; recipient=a@b", &why));
+	assert_true(tag.probe);
+	assert_string_equal(tag.recipient, "a@b");
 }
 
 static void refuses_nul_wherever_it_stands(void **state)
@@ -328,9 +349,10 @@ static void any_id_comes_back_when_it_is_quoted(void **state)
 
 static void whatever_comes_in_only_good_tags_come_out(void **state)
 {
-	static const char *const parts[] = {"=?utf-8?Q?", "=?utf-8?B?", "?=", "\"", "\\", ";", "recipient",
-					    "=", "a@b", " ", "\t", "\r\n ", "\n", "YWJj", "=C3=A4",
-					    "\xc3\xa4", "\xff", "abc", "\x01", "@", "=?iso-8859-1?Q?"};
+	static const char *const parts[] = {
+		"=?utf-8?Q?", "=?utf-8?B?", "?=",   "\"",  "\\",    ";",  "recipient",
+		"=",          "a@b",        " ",    "\t",  "\r\n ", "\n", "YWJj",
+		"=C3=A4",     "\xc3\xa4",   "\xff", "abc", "\x01",  "@",  "=?iso-8859-1?Q?"};
 	uint64_t random = random_start();
 
 	(void)state;
@@ -340,7 +362,8 @@ static void whatever_comes_in_only_good_tags_come_out(void **state)
 		struct tag tag;
 
 		for (size_t i = random_below(&random, 14); i > 0; i--) {
-			const char *part = parts[random_below(&random, sizeof(parts) / sizeof(*parts))];
+			const char *part =
+				parts[random_below(&random, sizeof(parts) / sizeof(*parts))];
 
 			memcpy(value + strlen(value), part, strlen(part) + 1);
 		}
@@ -361,6 +384,7 @@ int main(void)
 		cmocka_unit_test(reads_ids_and_recipients),
 		cmocka_unit_test(refuses_what_it_does_not_understand),
 		cmocka_unit_test(refuses_two_parameters_named_recipient),
+		cmocka_unit_test(knows_a_probe_by_its_parameter_alone),
 		cmocka_unit_test(refuses_nul_wherever_it_stands),
 		cmocka_unit_test(takes_the_longest_id_and_none_longer),
 		cmocka_unit_test(takes_the_longest_recipient_and_none_longer),
