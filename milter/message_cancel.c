@@ -86,25 +86,6 @@ static void attach(struct message *message)
 	message->verdict.action = MESSAGE_ACCEPT;
 }
 
-/* Waits for a place, telling that we do. */
-static bool take_place(struct message *message, long long deadline, cancel_progress *progress,
-		       void *context)
-{
-	long long now;
-
-	while (!message->has_place && !places_are_closed(message->services->places) &&
-	       (now = monotonic_now()) < deadline) {
-		long long until = now + CANCEL_PROGRESS_INTERVAL;
-
-		message->has_place =
-			places_take(message->services->places, (size_t)message->config->max_active,
-				    until < deadline ? until : deadline);
-		if (!message->has_place && progress && !progress(context))
-			break;
-	}
-	return message->has_place;
-}
-
 void message_cancel(struct message *message, cancel_progress *progress, void *context)
 {
 	struct cancel_request request = {
@@ -116,7 +97,9 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 		.context = context,
 	};
 
-	if (!take_place(message, request.deadline, progress, context)) {
+	message->has_place =
+		places_take(message->services->places, (size_t)message->config->max_active);
+	if (!message->has_place) {
 		bool stopping = places_are_closed(message->services->places);
 
 		message_tempfail(message, "4.3.2", stopping ? "stopping" : "busy",

@@ -32,24 +32,24 @@ void places_free(struct places *places)
 	free(places);
 }
 
-/* Waits until at most `most` places are taken. With the lock held. */
-static bool wait_for(struct places *places, size_t most, long long until)
-{
-	const bool closed = places->closed; /* what wakes those who wait for a place */
-
-	while (places->taken > most && places->closed == closed && monotonic_now() < until)
-		monotonic_wait(&places->left, &places->lock, until);
-	return places->taken <= most;
-}
-
-bool places_take(struct places *places, size_t most, long long until)
+bool places_take(struct places *places, size_t most)
 {
 	bool free_one;
 
 	pthread_mutex_lock(&places->lock);
-	free_one = wait_for(places, most - 1, until) && !places->closed;
+	free_one = places->taken < most && !places->closed;
 	if (free_one)
 		places->taken++;
+	pthread_mutex_unlock(&places->lock);
+	return free_one;
+}
+
+bool places_are_free(struct places *places, size_t most)
+{
+	bool free_one;
+
+	pthread_mutex_lock(&places->lock);
+	free_one = places->taken < most && !places->closed;
 	pthread_mutex_unlock(&places->lock);
 	return free_one;
 }
@@ -58,7 +58,6 @@ void places_close(struct places *places)
 {
 	pthread_mutex_lock(&places->lock);
 	places->closed = true;
-	pthread_cond_broadcast(&places->left);
 	pthread_mutex_unlock(&places->lock);
 }
 
@@ -85,7 +84,9 @@ bool places_wait_empty(struct places *places, long long until)
 	bool empty;
 
 	pthread_mutex_lock(&places->lock);
-	empty = wait_for(places, 0, until);
+	while (places->taken > 0 && monotonic_now() < until)
+		monotonic_wait(&places->left, &places->lock, until);
+	empty = places->taken == 0;
 	pthread_mutex_unlock(&places->lock);
 	return empty;
 }
