@@ -25,7 +25,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical
+LIBS = -lmilter -lcurl -lcjson -lical -lhiredis
 
 SOURCES = $(wildcard milter/*.c)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)

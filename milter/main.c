@@ -138,6 +138,18 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
 		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
 					     "change only with a restart");
+	if (!same_text(old->redis, new->redis) ||
+	    !same_text(old->redis_prefix, new->redis_prefix) ||
+	    !same_text(old->redis_password ? old->redis_password : "",
+		       new->redis_password ? new->redis_password : ""))
+		log_write(LOG_LEVEL_WARNING, "reload: redis, redis_password_file and prefix of "
+					     "[pace] change only with a restart");
+}
+
+static void use_pace(struct server *server, const struct config *config)
+{
+	if (!pace_configure(server->services.pace, config))
+		log_write(LOG_LEVEL_ERROR, "no memory for the rates of all accounts");
 }
 
 static void reload(struct server *server)
@@ -152,6 +164,7 @@ static void reload(struct server *server)
 		server->config = new;
 		pthread_mutex_unlock(&server->lock);
 		use_log(new);
+		use_pace(server, new);
 		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
 		config_release(old); /* the server's reference; ours goes below */
 	} else {
@@ -251,6 +264,35 @@ static int serve(struct server *server)
 	_exit(ordered ? EX_OK : EX_SOFTWARE);
 }
 
+/* What messages share. False, and why, if there is no memory or no thread for it. */
+static bool start_services(struct server *server, const struct config *config, struct problem *why)
+{
+	struct message_services *services = &server->services;
+
+	problem_set(why, "no memory");
+	services->places = places_new();
+	services->pace = pace_new();
+	services->breakers = breakers_new();
+	if (!services->places || !services->pace || !services->breakers)
+		return false;
+	use_pace(server, config);
+	services->http = http_start(why);
+	return services->http != NULL;
+}
+
+/* With the log open: whether Redis is there goes to it. */
+static bool share_budgets(struct server *server, const struct config *config, struct problem *why)
+{
+	struct redis_store *store;
+
+	if (!config->redis[0])
+		return true;
+	problem_set(why, "no memory");
+	store = redis_store_new(&config->redis_address, config->redis_password,
+				config->redis_prefix);
+	return store && pace_share(server->services.pace, store, why);
+}
+
 static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -278,13 +320,15 @@ static int run(struct config *config)
 	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
 	fill_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	server.services.places = places_new();
-	server.services.http = server.services.places ? http_start(&why) : NULL;
-	if (!server.services.http) {
+	if (!start_services(&server, config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_OSERR;
 	}
 	use_log(config);
+	if (!share_budgets(&server, config, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return EX_OSERR;
+	}
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
 }

@@ -23,6 +23,8 @@
 struct message_services {
 	struct http *http;
 	struct places *places;
+	struct pace *pace;
+	struct breakers *breakers;
 };
 
 struct message;

@@ -43,6 +43,9 @@ static void handle_failure(struct message *message)
 	case CANCEL_INTERRUPTED:
 		message_tempfail(message, "4.4.2", "interrupted", LOG_LEVEL_WARNING, reason);
 		break;
+	case CANCEL_NO_TURN: /* not on_unavailable: nothing is wrong with Cronofy */
+		message_tempfail(message, "4.4.5", "no_turn", LOG_LEVEL_WARNING, reason);
+		break;
 	default:
 		message->result = "unavailable";
 		message->level = cancel->needs_administrator ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
@@ -90,6 +93,8 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 {
 	struct cancel_request request = {
 		.account = message->account,
+		.pace = message->services->pace,
+		.breakers = message->services->breakers,
 		.invite_id = message->tag.id,
 		.recipient = message->invite_recipient,
 		.deadline = monotonic_now() + message->account->deadline,

@@ -1,0 +1,488 @@
+#include "pace_state.h"
+
+#include "log.h"
+#include "monotonic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAUSE_AFTER_429 1000 /* ms, if Cronofy asks for nothing else */
+#define LEVEL_INTERVAL  1000 /* ms, in which the rate rises by a sixteenth */
+
+/* ---- budgets ---- */
+
+struct pace *pace_new(void)
+{
+	struct pace *pace = calloc(1, sizeof(*pace));
+
+	if (!pace)
+		return NULL;
+	pthread_mutex_init(&pace->lock, NULL);
+	monotonic_condition_init(&pace->keeper_look);
+	pace->share_of = 1;
+	return pace;
+}
+
+void pace_free(struct pace *pace)
+{
+	struct pace_budget *next;
+
+	if (!pace)
+		return;
+	pace_stop_keeper(pace);
+	for (struct pace_budget *budget = pace->budgets; budget; budget = next) {
+		next = budget->next;
+		window_free(&budget->window);
+		free(budget);
+	}
+	free(pace->records);
+	redis_store_free(pace->store);
+	pthread_cond_destroy(&pace->keeper_look);
+	pthread_mutex_destroy(&pace->lock);
+	free(pace);
+}
+
+static void name_budget(const struct account *account, char id[SHA256_HEX_LENGTH + 1])
+{
+	struct sha256 hash = sha256_new();
+
+	sha256_add_text(&hash, account->endpoint);
+	sha256_add_text(&hash, account->api_key);
+	sha256_end_hex(&hash, id);
+}
+
+static struct window_rates rates_of(const struct account *account)
+{
+	return (struct window_rates){account->requests_per_second, account->requests_per_minute};
+}
+
+/* NULL if there is no memory. With the lock held. */
+static struct pace_budget *find_budget(struct pace *pace, const struct account *account,
+				       const char *id)
+{
+	const struct window_rates rates = rates_of(account);
+	struct pace_budget *budget = pace->budgets;
+
+	while (budget && strcmp(budget->id, id) != 0)
+		budget = budget->next;
+	if (budget)
+		return budget;
+	budget = calloc(1, sizeof(*budget));
+	if (!budget || !window_make_room(&budget->window, &rates)) {
+		free(budget);
+		return NULL;
+	}
+	budget->pace = pace;
+	budget->rates = rates;
+	snprintf(budget->id, sizeof(budget->id), "%s", id);
+	snprintf(budget->names, sizeof(budget->names), "%s", account->name);
+	budget->next = pace->budgets;
+	pace->budgets = budget;
+	return budget;
+}
+
+static long long lower_of(long long a, long long b)
+{
+	return a < b ? a : b;
+}
+
+/* With the lock held. */
+static bool configure_account(struct pace *pace, const struct account *account)
+{
+	struct window_rates rates = rates_of(account);
+	char id[SHA256_HEX_LENGTH + 1];
+	struct pace_budget *budget;
+	size_t used;
+
+	name_budget(account, id);
+	budget = find_budget(pace, account, id);
+	if (!budget)
+		return false;
+	used = strlen(budget->names);
+	if (budget->configured == pace->configurations) {
+		rates.per_second = lower_of(rates.per_second, budget->rates.per_second);
+		rates.per_minute = lower_of(rates.per_minute, budget->rates.per_minute);
+		snprintf(budget->names + used, sizeof(budget->names) - used, ", %s", account->name);
+	} else {
+		snprintf(budget->names, sizeof(budget->names), "%s", account->name);
+	}
+	if (!window_make_room(&budget->window, &rates))
+		return false;
+	budget->configured = pace->configurations;
+	budget->rates = rates;
+	budget->shared_ready = 0;
+	return true;
+}
+
+bool pace_configure(struct pace *pace, const struct config *config)
+{
+	bool good = true;
+
+	pthread_mutex_lock(&pace->lock);
+	pace->configurations++;
+	pace->share_of = config->share_of;
+	for (size_t i = 0; i < config->account_count; i++)
+		good &= configure_account(pace, &config->accounts[i]);
+	pace_signal_all(pace);
+	pthread_mutex_unlock(&pace->lock);
+	return good;
+}
+
+/* ---- rates ---- */
+
+/* How much of the rates may be used now; tells when that is all of them again. */
+static long long level_of(struct pace_budget *budget, long long now)
+{
+	long long level = budget->level;
+
+	if (!budget->slowed)
+		return PACE_FULL_LEVEL;
+	if (now > budget->not_before)
+		level += (now - budget->not_before) / LEVEL_INTERVAL;
+	if (level < PACE_FULL_LEVEL)
+		return level;
+	budget->slowed = false;
+	budget->not_before = 0;
+	log_write(LOG_LEVEL_INFO, "pace: account %s has recovered: %lld requests a second again",
+		  budget->names, budget->rates.per_second);
+	return PACE_FULL_LEVEL;
+}
+
+/* What a turn weighs: alone, it stands for what all who share the budget do. */
+static long long weight_of(const struct pace *pace)
+{
+	return pace->mode == PACE_ALONE || pace->mode == PACE_RETURNING ? pace->share_of : 1;
+}
+
+static struct window_rates current_rates(struct pace_budget *budget, long long now)
+{
+	const long long level = level_of(budget, now), least = weight_of(budget->pace);
+	struct window_rates rates = {
+		.per_second = budget->rates.per_second * level / PACE_FULL_LEVEL,
+		.per_minute = budget->rates.per_minute * level / PACE_FULL_LEVEL,
+	};
+
+	/* However slow, it goes on. */
+	if (rates.per_second < least)
+		rates.per_second = least;
+	if (rates.per_minute < least)
+		rates.per_minute = least;
+	return rates;
+}
+
+/* A 429: nothing for a while, then half of it. With the lock held. */
+static void slow_down(struct pace_budget *budget, unsigned long long number, long long pause)
+{
+	const long long now = monotonic_now(), level = level_of(budget, now);
+	char time[MONOTONIC_SHOWN];
+
+	if (now + pause > budget->not_before)
+		budget->not_before = now + pause;
+	if (number > budget->slowed_at) {
+		budget->level = level > 1 ? level / 2 : 1;
+		budget->slowed = true;
+		budget->slowed_at = budget->pace->last_number;
+		log_write(
+			LOG_LEVEL_WARNING,
+			"pace: account %s is over Cronofy's limit (429) at %lld requests a second: "
+			"nothing before %s, then %lld%% of that",
+			budget->names, budget->rates.per_second,
+			monotonic_show(budget->not_before, time),
+			budget->level * 100 / PACE_FULL_LEVEL);
+	}
+	pace_signal_all(budget->pace);
+}
+
+/* ---- the queue ---- */
+
+void pace_signal_first(struct pace_budget *budget)
+{
+	if (budget->first)
+		pthread_cond_signal(&budget->first->look);
+}
+
+void pace_signal_all(struct pace *pace)
+{
+	for (struct pace_budget *budget = pace->budgets; budget; budget = budget->next)
+		for (struct pace_waiter *at = budget->first; at; at = at->next)
+			pthread_cond_signal(&at->look);
+}
+
+void pace_wake(struct pace *pace)
+{
+	pthread_mutex_lock(&pace->lock);
+	pace->wakes++;
+	pace_signal_all(pace);
+	pthread_mutex_unlock(&pace->lock);
+}
+
+static void join_queue(struct pace_budget *budget, struct pace_waiter *waiter)
+{
+	monotonic_condition_init(&waiter->look);
+	waiter->next = NULL;
+	waiter->wakes = budget->pace->wakes;
+	if (budget->last)
+		budget->last->next = waiter;
+	else
+		budget->first = waiter;
+	budget->last = waiter;
+	budget->waiting++;
+}
+
+static void leave_queue(struct pace_budget *budget, struct pace_waiter *waiter)
+{
+	struct pace_waiter *before = NULL;
+
+	for (struct pace_waiter *at = budget->first; at != waiter; at = at->next)
+		before = at;
+	if (before)
+		before->next = waiter->next;
+	else
+		budget->first = waiter->next;
+	if (budget->last == waiter)
+		budget->last = before;
+	budget->waiting--;
+	pthread_cond_destroy(&waiter->look);
+	pace_signal_first(budget);
+}
+
+/* When one who comes now would have its turn. */
+static long long plan(struct pace_budget *budget, long long now)
+{
+	const struct pace *pace = budget->pace;
+	struct window_rates rates = current_rates(budget, now);
+	long long from = now > budget->not_before ? now : budget->not_before, left;
+
+	/* Of a shared budget, what the others leave; but never less than an equal share. */
+	if (pace->mode == PACE_SHARED) {
+		left = rates.per_minute - budget->others;
+		if (left < rates.per_minute / pace->share_of)
+			left = rates.per_minute / pace->share_of;
+		rates.per_second =
+			(rates.per_second * left + rates.per_minute - 1) / rates.per_minute;
+		rates.per_minute = left;
+		if (budget->shared_ready > from)
+			from = budget->shared_ready;
+	}
+	return window_plan(&budget->window, &rates, weight_of(pace), budget->waiting, from);
+}
+
+/* The moment at which the first who waits may go, or should ask whether it may. */
+static long long ready(struct pace_budget *budget, long long now)
+{
+	const struct window_rates rates = current_rates(budget, now);
+	const long long from = now > budget->not_before ? now : budget->not_before;
+
+	if (budget->pace->mode == PACE_SHARED)
+		return budget->shared_ready > from ? budget->shared_ready : from;
+	return window_ready(&budget->window, &rates, weight_of(budget->pace), from);
+}
+
+/* Asks Redis for a turn. With the lock held, but not meanwhile: the place in the queue is kept. */
+static bool ask_for_turn(struct pace_budget *budget, unsigned long long number)
+{
+	const long long asked = monotonic_now();
+	const struct window_rates rates = current_rates(budget, asked);
+	struct pace *pace = budget->pace;
+	enum redis_answer answer;
+	long long wait = 0;
+
+	pthread_mutex_unlock(&pace->lock);
+	answer = redis_store_take(pace->store, budget->id, number, rates.per_second,
+				  rates.per_minute, &wait);
+	pthread_mutex_lock(&pace->lock);
+	if (answer == REDIS_AWAY)
+		pace_lost(pace);
+	else if (answer == REDIS_WAIT)
+		/* A rate that rises may make it sooner. */
+		budget->shared_ready =
+			asked + (budget->slowed ? lower_of(wait, LEVEL_INTERVAL) : wait);
+	return answer == REDIS_GRANTED;
+}
+
+/* The first who waits, at its moment. */
+static bool grant(struct pace_budget *budget, struct pace_turn *turn)
+{
+	struct pace *pace = budget->pace;
+	long long weight = weight_of(pace);
+
+	turn->number = ++pace->last_number;
+	if (pace->mode == PACE_SHARED) {
+		if (!ask_for_turn(budget, turn->number))
+			return false;
+		weight = 1;
+	}
+	turn->budget = budget;
+	turn->weight = weight;
+	window_begin(&budget->window, weight);
+	return true;
+}
+
+/* Waits in the queue. With the lock held. */
+static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_waiter *waiter,
+				      const struct pace_wait *wait, struct pace_turn *turn)
+{
+	struct pace *pace = budget->pace;
+	long long next_look = monotonic_now() + wait->interval;
+
+	for (;;) {
+		long long now = monotonic_now(), until = WINDOW_NEVER;
+
+		if (now > wait->last_start || budget->not_before > wait->last_start)
+			return PACE_TOO_LATE;
+		if (budget->first == waiter)
+			until = ready(budget, now);
+		if (until <= now) {
+			if (grant(budget, turn))
+				return PACE_GO;
+			continue;
+		}
+		/* A rate that rises may make it sooner. */
+		if (budget->slowed)
+			until = lower_of(until, now + LEVEL_INTERVAL);
+		until = lower_of(lower_of(until, next_look), wait->last_start + 1);
+		if (waiter->wakes == pace->wakes)
+			monotonic_wait(&waiter->look, &pace->lock, until);
+		now = monotonic_now();
+		if (now < next_look && waiter->wakes == pace->wakes)
+			continue;
+		waiter->wakes = pace->wakes;
+		if (now >= next_look)
+			next_look = now + wait->interval;
+		if (wait->go_on) {
+			bool wanted;
+
+			pthread_mutex_unlock(&pace->lock);
+			wanted = wait->go_on(wait->context);
+			pthread_mutex_lock(&pace->lock);
+			if (!wanted)
+				return PACE_GIVEN_UP;
+		}
+	}
+}
+
+static void say_too_late(const struct pace_budget *budget, struct problem *why)
+{
+	problem_set(
+		why,
+		"no turn to ask Cronofy comes within the deadline: %zu messages wait for account "
+		"%.100s, which may ask %lld times a second and %lld times a minute%s",
+		budget->waiting, budget->names, budget->rates.per_second, budget->rates.per_minute,
+		budget->slowed ? ", and less for now, because Cronofy said 429" : "");
+}
+
+enum pace_answer pace_take(struct pace *pace, const struct account *account,
+			   const struct pace_wait *wait, struct pace_turn *turn,
+			   struct problem *why)
+{
+	const long long begun = monotonic_now();
+	enum pace_answer answer = PACE_TOO_LATE;
+	char id[SHA256_HEX_LENGTH + 1];
+	struct pace_waiter waiter;
+	struct pace_budget *budget;
+
+	*turn = (struct pace_turn){0};
+	name_budget(account, id);
+	pthread_mutex_lock(&pace->lock);
+	budget = find_budget(pace, account, id);
+	if (!budget) {
+		problem_set(why, "no memory to wait for a turn");
+	} else if (plan(budget, begun) <= wait->last_start) {
+		join_queue(budget, &waiter);
+		answer = wait_for_turn(budget, &waiter, wait, turn);
+		leave_queue(budget, &waiter);
+	}
+	if (budget && answer == PACE_TOO_LATE)
+		say_too_late(budget, why);
+	pthread_mutex_unlock(&pace->lock);
+	turn->waited = monotonic_now() - begun;
+	return answer;
+}
+
+/* ---- what became of a turn ---- */
+
+/* With the lock held. */
+static void settle(struct pace_turn *turn, long long moment)
+{
+	window_settle(&turn->budget->window, turn->weight, moment, turn->number);
+	pace_record(turn->budget, turn->number, moment);
+	pace_signal_first(turn->budget);
+}
+
+void pace_sent(struct pace_turn *turn)
+{
+	struct pace *pace = turn->budget->pace;
+
+	pthread_mutex_lock(&pace->lock);
+	if (!turn->sent) {
+		turn->sent = monotonic_now();
+		settle(turn, turn->sent + PACE_TRAVEL);
+	}
+	pthread_mutex_unlock(&pace->lock);
+}
+
+void pace_return(struct pace_turn *turn)
+{
+	struct pace *pace = turn->budget->pace;
+
+	pthread_mutex_lock(&pace->lock);
+	window_take_back(&turn->budget->window, turn->weight);
+	pace_record(turn->budget, turn->number, monotonic_now() - REDIS_UNUSED);
+	pace_signal_first(turn->budget);
+	pthread_mutex_unlock(&pace->lock);
+}
+
+void pace_done(struct pace_turn *turn, bool limited, long long retry_after)
+{
+	struct pace_budget *budget = turn->budget;
+	struct pace *pace = budget->pace;
+	const long long now = monotonic_now();
+	const long long pause =
+		retry_after < 0 ? PAUSE_AFTER_429 : lower_of(retry_after, PACE_LONGEST_PAUSE);
+	bool shared;
+
+	pthread_mutex_lock(&pace->lock);
+	if (!turn->sent) {
+		settle(turn, now);
+	} else if (now < turn->sent + PACE_TRAVEL) {
+		window_lower(&budget->window, turn->number, now);
+		pace_record(budget, turn->number, now);
+		pace_signal_first(budget);
+	}
+	if (limited)
+		slow_down(budget, turn->number, pause);
+	shared = pace->mode == PACE_SHARED || pace->mode == PACE_RETURNING;
+	pthread_mutex_unlock(&pace->lock);
+	/* The others who share it would only hear the same. */
+	if (limited && shared)
+		redis_store_pause(pace->store, budget->id, pause);
+}
+
+/* ---- looking from outside ---- */
+
+size_t pace_look(struct pace *pace, struct pace_view *views, size_t most)
+{
+	const long long now = monotonic_now();
+	size_t count = 0;
+
+	pthread_mutex_lock(&pace->lock);
+	for (struct pace_budget *budget = pace->budgets; budget; budget = budget->next, count++) {
+		const struct window_rates rates = current_rates(budget, now);
+		struct pace_view *view = &views[count];
+
+		if (count >= most)
+			continue;
+		*view = (struct pace_view){
+			.waiting = budget->waiting,
+			.per_second = rates.per_second / weight_of(pace),
+			.per_minute = rates.per_minute / weight_of(pace),
+			.not_before = budget->not_before > now ? budget->not_before : 0,
+			.slowed = budget->slowed,
+			.alone = weight_of(pace) > 1,
+		};
+		snprintf(view->names, sizeof(view->names), "%s", budget->names);
+	}
+	pthread_mutex_unlock(&pace->lock);
+	return count;
+}
