@@ -111,7 +111,7 @@ static enum call_end call_once(const struct tries *tries, struct pace_turn *turn
 	};
 	struct http_call *call = http_begin(tries->http, &http_request);
 
-	*reply = (struct http_reply){.retry_after = -1};
+	*reply = (struct http_reply){.ended = now, .retry_after = -1};
 	if (!call) {
 		problem_set(&reply->failure, "no memory for the call");
 		return CALL_NOT_BEGUN;
@@ -120,10 +120,12 @@ static enum call_end call_once(const struct tries *tries, struct pace_turn *turn
 	while (!http_wait(call, next_progress(now + timeout + 1000))) {
 		if (!still_wanted(request)) {
 			http_end(call, NULL);
+			reply->ended = monotonic_now();
 			return CALL_GIVEN_UP;
 		}
 		if (monotonic_now() >= now + timeout + 1000) {
 			http_end(call, NULL);
+			reply->ended = monotonic_now();
 			reply->timed_out = true;
 			problem_set(&reply->failure, "no answer in time");
 			return CALL_ENDED;
@@ -267,7 +269,8 @@ static void report(const struct tries *tries, struct pace_turn *turn, enum break
 	const struct cancel_request *request = tries->request;
 
 	if (request->pace)
-		pace_done(turn, reply->arrived && reply->status == 429, reply->retry_after);
+		pace_done(turn, reply->ended, reply->arrived && reply->status == 429,
+			  reply->retry_after);
 	if (request->breakers && breaker_report(request->breakers, request->account, leave, sign) &&
 	    request->pace)
 		pace_wake(request->pace);

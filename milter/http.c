@@ -210,6 +210,7 @@ static void read_result(struct http_call *call, CURLcode result)
 	struct http_reply *reply = &call->reply;
 	curl_off_t retry_after = 0;
 
+	reply->ended = monotonic_now();
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
 	reply->arrived = result == CURLE_OK;
 	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
@@ -253,6 +254,7 @@ static void let_go(struct http *http, struct http_call *call)
 /* A call that cannot go on is done, without a reply. */
 static void fail(struct http *http, struct http_call *call, const char *reason)
 {
+	call->reply.ended = monotonic_now();
 	call->reply.arrived = false;
 	problem_set(&call->reply.failure, "%s", reason);
 	let_go(http, call);

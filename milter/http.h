@@ -35,7 +35,8 @@ struct http_request {
 };
 
 struct http_reply {
-	bool arrived; /* whole; else `failure` says what went wrong, and all else is unset */
+	long long ended; /* the moment (monotonic_now()) at which the call was over */
+	bool arrived;    /* whole; else `failure` says what went wrong, and all else is unset */
 	struct problem failure;
 	bool timed_out;       /* not arrived: there was no answer in time */
 	bool misconfigured;   /* not arrived: the fault is in our own configuration */

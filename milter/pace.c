@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAUSE_AFTER_429 1000 /* ms, if Cronofy asks for nothing else */
-#define LEVEL_INTERVAL  1000 /* ms, in which the rate rises by a sixteenth */
+#define PAUSE_AFTER_429 1000  /* ms, if Cronofy asks for nothing else */
+#define LEVEL_INTERVAL  1000  /* ms, in which the rate rises by a sixteenth */
+#define ENOUGH_ANSWERS  20    /* to tell how long the quickest one takes */
+#define QUICKEST_TIME   10000 /* ms: after one to two of these a quick answer is forgotten */
 
 /* ---- budgets ---- */
 
@@ -75,6 +77,7 @@ static struct pace_budget *find_budget(struct pace *pace, const struct account *
 	}
 	budget->pace = pace;
 	budget->rates = rates;
+	budget->quickest[0] = budget->quickest[1] = PACE_TRAVEL;
 	snprintf(budget->id, sizeof(budget->id), "%s", id);
 	snprintf(budget->names, sizeof(budget->names), "%s", account->name);
 	budget->next = pace->budgets;
@@ -177,8 +180,8 @@ static void slow_down(struct pace_budget *budget, unsigned long long number, lon
 	const long long now = monotonic_now(), level = level_of(budget, now);
 	char time[MONOTONIC_SHOWN];
 
-	if (now + pause > budget->not_before)
-		budget->not_before = now + pause;
+	if (now + pause >= budget->not_before)
+		budget->not_before = now + pause + 1; /* moments are rounded down */
 	if (number > budget->slowed_at) {
 		budget->level = level > 1 ? level / 2 : 1;
 		budget->slowed = true;
@@ -219,9 +222,6 @@ void pace_wake(struct pace *pace)
 
 static void join_queue(struct pace_budget *budget, struct pace_waiter *waiter)
 {
-	monotonic_condition_init(&waiter->look);
-	waiter->next = NULL;
-	waiter->wakes = budget->pace->wakes;
 	if (budget->last)
 		budget->last->next = waiter;
 	else
@@ -230,7 +230,7 @@ static void join_queue(struct pace_budget *budget, struct pace_waiter *waiter)
 	budget->waiting++;
 }
 
-static void leave_queue(struct pace_budget *budget, struct pace_waiter *waiter)
+static void leave_queue(struct pace_budget *budget, const struct pace_waiter *waiter)
 {
 	struct pace_waiter *before = NULL;
 
@@ -243,8 +243,6 @@ static void leave_queue(struct pace_budget *budget, struct pace_waiter *waiter)
 	if (budget->last == waiter)
 		budget->last = before;
 	budget->waiting--;
-	pthread_cond_destroy(&waiter->look);
-	pace_signal_first(budget);
 }
 
 /* When one who comes now would have its turn. */
@@ -279,87 +277,114 @@ static long long ready(struct pace_budget *budget, long long now)
 	return window_ready(&budget->window, &rates, weight_of(budget->pace), from);
 }
 
-/* Asks Redis for a turn. With the lock held, but not meanwhile: the place in the queue is kept. */
-static bool ask_for_turn(struct pace_budget *budget, unsigned long long number)
+/* The first who waits has its turn. */
+static void grant(struct pace_budget *budget, unsigned long long number, long long weight)
+{
+	struct pace_waiter *waiter = budget->first;
+
+	leave_queue(budget, waiter);
+	waiter->turn->budget = budget;
+	waiter->turn->number = number;
+	waiter->turn->weight = weight;
+	waiter->granted = true;
+	window_begin(&budget->window, weight);
+	pthread_cond_signal(&waiter->look);
+}
+
+/*
+ * Asks Redis for turns for those who wait. With the lock held, but not meanwhile: only the first who
+ * waits does this, so nobody else becomes the first.
+ */
+static void ask_for_turns(struct pace_budget *budget, const struct window_rates *rates)
 {
 	const long long asked = monotonic_now();
-	const struct window_rates rates = current_rates(budget, asked);
 	struct pace *pace = budget->pace;
-	enum redis_answer answer;
+	const size_t most =
+		budget->waiting < REDIS_TURNS_MAXIMUM ? budget->waiting : REDIS_TURNS_MAXIMUM;
+	const unsigned long long number = pace->last_number + 1;
+	size_t granted = 0;
 	long long wait = 0;
+	bool there;
 
+	pace->last_number += most;
 	pthread_mutex_unlock(&pace->lock);
-	answer = redis_store_take(pace->store, budget->id, number, rates.per_second,
-				  rates.per_minute, &wait);
+	there = redis_store_take(pace->store, budget->id, number, most, rates->per_second,
+				 rates->per_minute, &granted, &wait);
 	pthread_mutex_lock(&pace->lock);
-	if (answer == REDIS_AWAY)
+	if (!there)
 		pace_lost(pace);
-	else if (answer == REDIS_WAIT)
-		/* A rate that rises may make it sooner. */
-		budget->shared_ready =
-			asked + (budget->slowed ? lower_of(wait, LEVEL_INTERVAL) : wait);
-	return answer == REDIS_GRANTED;
-}
-
-/* The first who waits, at its moment. */
-static bool grant(struct pace_budget *budget, struct pace_turn *turn)
-{
-	struct pace *pace = budget->pace;
-	long long weight = weight_of(pace);
-
-	turn->number = ++pace->last_number;
-	if (pace->mode == PACE_SHARED) {
-		if (!ask_for_turn(budget, turn->number))
-			return false;
-		weight = 1;
+	for (size_t i = 0; i < granted; i++) {
+		if (budget->first)
+			grant(budget, number + i, 1);
+		else /* somebody gave up */
+			pace_record(budget, number + i, monotonic_now() - REDIS_UNUSED);
 	}
-	turn->budget = budget;
-	turn->weight = weight;
-	window_begin(&budget->window, weight);
-	return true;
+	/* A rate that rises may make it sooner. */
+	if (budget->slowed)
+		wait = lower_of(wait, LEVEL_INTERVAL);
+	budget->shared_ready = asked + wait;
 }
 
-/* Waits in the queue. With the lock held. */
+/* Gives turns to all whose moment it is, from the first on: they wake up side by side. */
+static void serve(struct pace_budget *budget, long long now)
+{
+	const struct window_rates rates = current_rates(budget, now);
+	struct pace *pace = budget->pace;
+
+	if (pace->mode == PACE_SHARED)
+		ask_for_turns(budget, &rates);
+	else
+		while (budget->first &&
+		       window_ready(&budget->window, &rates, weight_of(pace), now) <= now)
+			grant(budget, ++pace->last_number, weight_of(pace));
+	pace_signal_first(budget);
+}
+
+/* Looks whether one who waits still wants to. With the lock held, but not meanwhile. */
+static bool still_wanted(struct pace *pace, const struct pace_wait *wait)
+{
+	bool wanted;
+
+	if (!wait->go_on)
+		return true;
+	pthread_mutex_unlock(&pace->lock);
+	wanted = wait->go_on(wait->context);
+	pthread_mutex_lock(&pace->lock);
+	return wanted;
+}
+
+/* Waits in the queue until it has its turn. Else it still is in the queue. With the lock held. */
 static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_waiter *waiter,
-				      const struct pace_wait *wait, struct pace_turn *turn)
+				      const struct pace_wait *wait)
 {
 	struct pace *pace = budget->pace;
 	long long next_look = monotonic_now() + wait->interval;
 
-	for (;;) {
+	while (!waiter->granted) {
 		long long now = monotonic_now(), until = WINDOW_NEVER;
 
 		if (now > wait->last_start || budget->not_before > wait->last_start)
 			return PACE_TOO_LATE;
+		if (now >= next_look || waiter->wakes != pace->wakes) {
+			next_look = now + wait->interval;
+			waiter->wakes = pace->wakes;
+			if (!still_wanted(pace, wait) && !waiter->granted)
+				return PACE_GIVEN_UP;
+			continue;
+		}
 		if (budget->first == waiter)
 			until = ready(budget, now);
 		if (until <= now) {
-			if (grant(budget, turn))
-				return PACE_GO;
+			serve(budget, now);
 			continue;
 		}
 		/* A rate that rises may make it sooner. */
 		if (budget->slowed)
 			until = lower_of(until, now + LEVEL_INTERVAL);
 		until = lower_of(lower_of(until, next_look), wait->last_start + 1);
-		if (waiter->wakes == pace->wakes)
-			monotonic_wait(&waiter->look, &pace->lock, until);
-		now = monotonic_now();
-		if (now < next_look && waiter->wakes == pace->wakes)
-			continue;
-		waiter->wakes = pace->wakes;
-		if (now >= next_look)
-			next_look = now + wait->interval;
-		if (wait->go_on) {
-			bool wanted;
-
-			pthread_mutex_unlock(&pace->lock);
-			wanted = wait->go_on(wait->context);
-			pthread_mutex_lock(&pace->lock);
-			if (!wanted)
-				return PACE_GIVEN_UP;
-		}
+		monotonic_wait(&waiter->look, &pace->lock, until);
 	}
+	return PACE_GO;
 }
 
 static void say_too_late(const struct pace_budget *budget, struct problem *why)
@@ -379,7 +404,7 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 	const long long begun = monotonic_now();
 	enum pace_answer answer = PACE_TOO_LATE;
 	char id[SHA256_HEX_LENGTH + 1];
-	struct pace_waiter waiter;
+	struct pace_waiter waiter = {.turn = turn};
 	struct pace_budget *budget;
 
 	*turn = (struct pace_turn){0};
@@ -389,9 +414,15 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 	if (!budget) {
 		problem_set(why, "no memory to wait for a turn");
 	} else if (plan(budget, begun) <= wait->last_start) {
+		monotonic_condition_init(&waiter.look);
+		waiter.wakes = pace->wakes;
 		join_queue(budget, &waiter);
-		answer = wait_for_turn(budget, &waiter, wait, turn);
-		leave_queue(budget, &waiter);
+		answer = wait_for_turn(budget, &waiter, wait);
+		if (answer != PACE_GO) {
+			leave_queue(budget, &waiter);
+			pace_signal_first(budget);
+		}
+		pthread_cond_destroy(&waiter.look);
 	}
 	if (budget && answer == PACE_TOO_LATE)
 		say_too_late(budget, why);
@@ -408,6 +439,23 @@ static void settle(struct pace_turn *turn, long long moment)
 	window_settle(&turn->budget->window, turn->weight, moment, turn->number);
 	pace_record(turn->budget, turn->number, moment);
 	pace_signal_first(turn->budget);
+}
+
+/* How long before its answer a call arrived at Cronofy, at least; the answer took so long. */
+static long long before_answer(struct pace_budget *budget, long long taken, long long now)
+{
+	long long quickest;
+
+	if (now > budget->quickest_since + QUICKEST_TIME) {
+		budget->quickest[1] = budget->quickest[0];
+		budget->quickest[0] = taken;
+		budget->quickest_since = now;
+	}
+	budget->quickest[0] = lower_of(budget->quickest[0], taken);
+	quickest = lower_of(budget->quickest[0], budget->quickest[1]);
+	budget->answers += budget->answers < ENOUGH_ANSWERS;
+	return budget->answers < ENOUGH_ANSWERS || quickest < PACE_JITTER ? 0
+									  : quickest - PACE_JITTER;
 }
 
 void pace_sent(struct pace_turn *turn)
@@ -433,22 +481,25 @@ void pace_return(struct pace_turn *turn)
 	pthread_mutex_unlock(&pace->lock);
 }
 
-void pace_done(struct pace_turn *turn, bool limited, long long retry_after)
+void pace_done(struct pace_turn *turn, long long ended, bool limited, long long retry_after)
 {
 	struct pace_budget *budget = turn->budget;
 	struct pace *pace = budget->pace;
-	const long long now = monotonic_now();
 	const long long pause =
 		retry_after < 0 ? PAUSE_AFTER_429 : lower_of(retry_after, PACE_LONGEST_PAUSE);
+	long long arrived;
 	bool shared;
 
 	pthread_mutex_lock(&pace->lock);
-	if (!turn->sent) {
-		settle(turn, now);
-	} else if (now < turn->sent + PACE_TRAVEL) {
-		window_lower(&budget->window, turn->number, now);
-		pace_record(budget, turn->number, now);
-		pace_signal_first(budget);
+	if (turn->sent) {
+		arrived = ended - before_answer(budget, ended - turn->sent, ended);
+		if (arrived < turn->sent + PACE_TRAVEL) {
+			window_lower(&budget->window, turn->number, arrived);
+			pace_record(budget, turn->number, arrived);
+			pace_signal_first(budget);
+		}
+	} else {
+		settle(turn, ended);
 	}
 	if (limited)
 		slow_down(budget, turn->number, pause);

@@ -24,10 +24,12 @@
 #include <stddef.h>
 
 /*
- * How long a request may be under way to Cronofy without upsetting the count (ms). It counts from
- * the moment at which it is sent up to this much later, or up to its answer, whichever is first.
+ * When a request arrives at Cronofy is seen by nobody here. It counts as arriving this much after it
+ * was sent (ms), until its answer tells more: it arrived before that. If all answers take their time,
+ * it arrived earlier than its answer by as much as the quickest of them took, give or take the jitter.
  */
-#define PACE_TRAVEL 40
+#define PACE_TRAVEL 250
+#define PACE_JITTER 20
 
 /* The longest time for which Cronofy's Retry-After is believed (ms): after it, one call finds out. */
 #define PACE_LONGEST_PAUSE 600000
@@ -90,10 +92,10 @@ void pace_sent(struct pace_turn *turn);
 void pace_return(struct pace_turn *turn);
 
 /*
- * The call has ended, however. `limited`: with 429, and then `retry_after` (ms) is what Cronofy
- * asked for, or -1.
+ * The call has ended, however, at the moment `ended`. `limited`: with 429, and then `retry_after` (ms)
+ * is what Cronofy asked for, or -1.
  */
-void pace_done(struct pace_turn *turn, bool limited, long long retry_after);
+void pace_done(struct pace_turn *turn, long long ended, bool limited, long long retry_after);
 
 /* Has all who wait look whether they still want to. */
 void pace_wake(struct pace *pace);

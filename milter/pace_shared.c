@@ -53,19 +53,24 @@ static long long own_in_second(const struct pace_budget *budget, long long secon
 
 /*
  * What the others used counts here as if this filter had done it, at the latest moment it can have been;
- * and since Redis was last looked at, they may have used a second's worth.
+ * and since Redis was last looked at, they may have used a second's worth. Who has never seen it takes
+ * it that all the others keep to their shares already.
  */
 static void remember_others(struct pace_budget *budget, long long now)
 {
 	const long long share_of = budget->pace->share_of;
-	const long long unseen = budget->rates.per_second * (share_of - 1) / share_of;
-	long long others[REDIS_SECONDS];
+	const long long most = budget->rates.per_second < budget->rates.per_minute
+				       ? budget->rates.per_second
+				       : budget->rates.per_minute;
+	const long long unseen = budget->looked > 0 ? most * (share_of - 1) / share_of : 0;
+	long long others = 0;
 
-	for (long long i = 0; i < REDIS_SECONDS; i++)
-		others[i] = budget->used[i] - own_in_second(budget, i);
-	for (long long i = REDIS_SECONDS; i-- > 0;)
-		for (long long n = 0; n < others[i]; n++)
+	for (long long i = REDIS_SECONDS; i-- > 0;) {
+		/* What is too little in one second was a moment later for Redis, in the next. */
+		others += budget->used[i] - own_in_second(budget, i);
+		for (; others > 0; others--)
 			window_add(&budget->window, budget->looked - i * 1000, 0);
+	}
 	for (long long n = 0; n < unseen; n++)
 		window_add(&budget->window, now, 0);
 	memset(budget->used, 0, sizeof(budget->used));

@@ -14,6 +14,8 @@
 /* One who waits for a turn; on its thread's stack. */
 struct pace_waiter {
 	struct pace_waiter *next;
+	struct pace_turn *turn;
+	bool granted; /* the turn is its own, and the queue knows it no more */
 	pthread_cond_t look;
 	unsigned int wakes; /* the pace's, when it last looked */
 };
@@ -28,6 +30,10 @@ struct pace_budget {
 	struct window window; /* what was used, as far as it is known here */
 	struct pace_waiter *first, *last;
 	size_t waiting;
+
+	long long quickest[2]; /* ms, of the answers since that moment, and in the time before it */
+	long long quickest_since;
+	unsigned int answers; /* so far, up to a few */
 
 	long long not_before; /* the moment; after a 429 */
 	bool slowed;

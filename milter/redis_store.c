@@ -20,20 +20,27 @@
 static const char take_script[] =
 	"local time = redis.call('TIME')\n"
 	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
-	"local wait = redis.call('PTTL', KEYS[2])\n"
-	"for window, limit in pairs({[1001] = ARGV[2], [60001] = ARGV[3]}) do\n"
-	"  local last = redis.call('ZREVRANGE', KEYS[1], limit - 1, limit - 1, 'WITHSCORES')[2]\n"
-	"  if last then\n"
-	"    local left = last + window - now\n"
-	"    if last - now > 1000 then left = 10 end\n" /* not yet recorded: soon */
-	"    if left > wait then wait = left end\n"
+	"local wait, granted = redis.call('PTTL', KEYS[2]), 0\n"
+	"local windows = {[1001] = ARGV[4], [60001] = ARGV[5]}\n"
+	"while wait <= 0 and granted < tonumber(ARGV[3]) do\n"
+	"  for window, limit in pairs(windows) do\n"
+	"    local last = redis.call('ZREVRANGE', KEYS[1], limit - 1, limit - 1, 'WITHSCORES')[2]\n"
+	"    if last then\n"
+	"      local left = last + window - now\n"
+	"      if last - now > 1000 then left = 10 end\n" /* not yet recorded: soon */
+	"      if left > wait then wait = left end\n"
+	"    end\n"
+	"  end\n"
+	"  if wait <= 0 then\n"
+	"    redis.call('ZADD', KEYS[1], now + 5000, ARGV[1] .. ARGV[2] + granted)\n"
+	"    granted = granted + 1\n"
 	"  end\n"
 	"end\n"
-	"if wait > 0 then return wait end\n"
-	"redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 61000)\n"
-	"redis.call('ZADD', KEYS[1], now + 5000, ARGV[1])\n"
-	"redis.call('PEXPIRE', KEYS[1], 70000)\n"
-	"return 0\n";
+	"if granted > 0 then\n"
+	"  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 61000)\n"
+	"  redis.call('PEXPIRE', KEYS[1], 70000)\n"
+	"end\n"
+	"return {granted, math.max(wait, 0)}\n";
 
 static const char record_script[] =
 	"local time = redis.call('TIME')\n"
@@ -286,30 +293,36 @@ static struct member member_of(const struct redis_store *store, unsigned long lo
 	return member;
 }
 
-enum redis_answer redis_store_take(struct redis_store *store, const char *budget,
-				   unsigned long long number, long long per_second,
-				   long long per_minute, long long *wait)
+bool redis_store_take(struct redis_store *store, const char *budget, unsigned long long number,
+		      size_t most, long long per_second, long long per_minute, size_t *granted,
+		      long long *wait)
 {
 	const struct key used = key_of(store, "pace", budget),
 			 pause = key_of(store, "pause", budget);
-	const struct member member = member_of(store, number);
-	char second[24], minute[24];
-	const char *words[] = {NULL, NULL, "2", used.text, pause.text, member.text, second, minute};
-	enum redis_answer answer = REDIS_AWAY;
+	char host[24], numbers[4][24];
+	const char *words[] = {NULL, NULL,       "2",        used.text,  pause.text,
+			       host, numbers[0], numbers[1], numbers[2], numbers[3]};
 	redisReply *reply;
+	bool good;
 
-	snprintf(second, sizeof(second), "%lld", per_second);
-	snprintf(minute, sizeof(minute), "%lld", per_minute);
+	snprintf(host, sizeof(host), "%s:", store->host);
+	snprintf(numbers[0], sizeof(numbers[0]), "%llu", number);
+	snprintf(numbers[1], sizeof(numbers[1]), "%zu", most);
+	snprintf(numbers[2], sizeof(numbers[2]), "%lld", per_second);
+	snprintf(numbers[3], sizeof(numbers[3]), "%lld", per_minute);
 	pthread_mutex_lock(&store->lock);
-	reply = run(store, SCRIPT_TAKE, 8, words);
-	if (reply && reply->type == REDIS_REPLY_INTEGER) {
-		answer = reply->integer > 0 ? REDIS_WAIT : REDIS_GRANTED;
-		*wait = reply->integer;
-	}
+	reply = run(store, SCRIPT_TAKE, 10, words);
 	pthread_mutex_unlock(&store->lock);
+	good = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
+	*granted = 0;
+	*wait = 0;
+	if (good) {
+		*granted = (size_t)reply->element[0]->integer;
+		*wait = reply->element[1]->integer;
+	}
 	if (reply)
 		freeReplyObject(reply);
-	return answer;
+	return good;
 }
 
 bool redis_store_record(struct redis_store *store, const char *budget,

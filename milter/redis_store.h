@@ -42,20 +42,18 @@ void redis_store_tell(struct redis_store *store, struct problem *why);
 
 /* ---- budgets ---- */
 
-enum redis_answer {
-	REDIS_GRANTED,
-	REDIS_WAIT, /* not now */
-	REDIS_AWAY, /* it did not answer */
-};
+/* How many turns one call deals with at most. */
+#define REDIS_TURNS_MAXIMUM 64
 
 /*
- * Takes a turn from a budget now, or says after how many ms to ask again. `number` is the caller's
- * name for it, not used before by this store. Until it is recorded it counts for some seconds as if
- * it were always just happening.
+ * Takes up to `most` turns from a budget now. They are called `number` and so on, which the caller has
+ * not used before; `granted` is how many they are, and if they are fewer, `wait` is after how many ms
+ * to ask again. Until it is recorded, a turn counts for some seconds as if it were always just
+ * happening. False: Redis did not answer.
  */
-enum redis_answer redis_store_take(struct redis_store *store, const char *budget,
-				   unsigned long long number, long long per_second,
-				   long long per_minute, long long *wait);
+bool redis_store_take(struct redis_store *store, const char *budget, unsigned long long number,
+		      size_t most, long long per_second, long long per_minute, size_t *granted,
+		      long long *wait);
 
 /* A turn, taken or not, that was used `age` ms ago (below 0: that will have been). */
 struct redis_turn {
@@ -66,8 +64,7 @@ struct redis_turn {
 /* What `age` says that a turn was never used. */
 #define REDIS_UNUSED (REDIS_SECONDS * 1000LL)
 
-/* Records when turns were really used, at most 64 in one call. */
-#define REDIS_TURNS_MAXIMUM 64
+/* Records when turns were really used, at most REDIS_TURNS_MAXIMUM. */
 bool redis_store_record(struct redis_store *store, const char *budget,
 			const struct redis_turn *turns, size_t count);
 

@@ -50,7 +50,7 @@ static void call(struct pace *pace, const struct account *account)
 
 	assert_int_equal(take(pace, account, LONG, &turn), PACE_GO);
 	pace_sent(&turn);
-	pace_done(&turn, false, -1);
+	pace_done(&turn, monotonic_now(), false, -1);
 }
 
 static struct pace_view view_of(struct pace *pace)
@@ -114,7 +114,7 @@ static void a_call_under_way_counts_until_it_is_known_when_it_was(void **state)
 	sleep_for(300); /* a TLS handshake */
 	assert_int_equal(take(pace, &account, 900, &next), PACE_TOO_LATE);
 	pace_sent(&slow);
-	pace_done(&slow, false, -1);
+	pace_done(&slow, monotonic_now(), false, -1);
 	call(pace, &account);
 	assert_in_range(monotonic_now() - begun, 1300, 1600);
 	pace_free(pace);
@@ -211,7 +211,7 @@ static void *wait_and_call(void *context)
 	caller->number = turn.number;
 	if (caller->answer == PACE_GO) {
 		pace_sent(&turn);
-		pace_done(&turn, false, -1);
+		pace_done(&turn, monotonic_now(), false, -1);
 	}
 	return NULL;
 }
@@ -282,8 +282,8 @@ static void a_429_stops_all_then_halves_the_rate_which_recovers(void **state)
 	assert_int_equal(take(pace, &account, LONG, &second), PACE_GO);
 	pace_sent(&first);
 	pace_sent(&second);
-	pace_done(&first, true, 400);
-	pace_done(&second, true, 300); /* of the same burst: not halved again */
+	pace_done(&first, monotonic_now(), true, 400);
+	pace_done(&second, monotonic_now(), true, 300); /* of the same burst: not halved again */
 	view = view_of(pace);
 	assert_true(view.slowed);
 	assert_int_equal(view.per_second, 8);
@@ -294,7 +294,7 @@ static void a_429_stops_all_then_halves_the_rate_which_recovers(void **state)
 	assert_in_range(monotonic_now() - begun, 400, 800);
 	assert_int_equal(take(pace, &account, LONG, &turn), PACE_GO);
 	pace_sent(&turn);
-	pace_done(&turn, true, 0); /* still too much */
+	pace_done(&turn, monotonic_now(), true, 0); /* still too much */
 	assert_int_equal(view_of(pace).per_second, 4);
 	sleep_for(1100);
 	assert_int_equal(view_of(pace).per_second, 5);
@@ -315,7 +315,7 @@ static void who_waits_is_told_at_once_that_a_429_makes_it_too_late(void **state)
 	pace_sent(&turn);
 	assert_int_equal(pthread_create(&caller.thread, NULL, wait_and_call, &caller), 0);
 	await(pace, 1);
-	pace_done(&turn, true, 100LL * LONG);
+	pace_done(&turn, monotonic_now(), true, 100LL * LONG);
 	pthread_join(caller.thread, NULL);
 	assert_int_equal(caller.answer, PACE_TOO_LATE);
 	assert_in_range(monotonic_now() - begun, 0, 900);
@@ -352,7 +352,7 @@ static int call_for(struct pace *pace, const struct account *account, long long 
 			continue;
 		}
 		pace_sent(&turn);
-		pace_done(&turn, false, -1);
+		pace_done(&turn, monotonic_now(), false, -1);
 		count++;
 	}
 	return count;
@@ -398,7 +398,7 @@ static void a_429_of_one_filter_is_heeded_by_the_others(void **state)
 	other = start_shared(server, &account, 2);
 	assert_int_equal(take(one, &account, LONG, &turn), PACE_GO);
 	pace_sent(&turn);
-	pace_done(&turn, true, 5000);
+	pace_done(&turn, monotonic_now(), true, 5000);
 	assert_int_equal(call_for(other, &account, 500), 0);
 	pace_free(one);
 	pace_free(other);
@@ -472,7 +472,6 @@ static void a_filter_alone_uses_its_share_and_all_when_redis_comes(void **state)
 	assert_true(view.alone);
 	assert_int_equal(view.per_second, 5);
 	assert_int_equal(view.per_minute, 500);
-	sleep_for(1100); /* others may have been there a second ago */
 	assert_int_equal(call_for(pace, &account, 900), 5);
 	redis_server_start(server, NULL);
 	await_alone(pace, false);

@@ -34,9 +34,27 @@ static void ask(const struct redis_server *server, const char *command, char *ou
 	close(file);
 }
 
-static enum redis_answer take(struct redis_store *store, unsigned long long number, long long *wait)
+/* One turn of a budget of two a second and three a minute. */
+enum answer {
+	GRANTED,
+	WAIT,
+	AWAY,
+};
+
+static enum answer take_of(struct redis_store *store, const char *budget, unsigned long long number,
+			   long long *wait)
 {
-	return redis_store_take(store, "acme", number, 2, 3, wait);
+	size_t granted;
+
+	if (!redis_store_take(store, budget, number, 1, 2, 3, &granted, wait))
+		return AWAY;
+	assert_true(granted == 1 || *wait > 0);
+	return granted == 1 ? GRANTED : WAIT;
+}
+
+static enum answer take(struct redis_store *store, unsigned long long number, long long *wait)
+{
+	return take_of(store, "acme", number, wait);
 }
 
 static void record(struct redis_store *store, unsigned long long number, long long age)
@@ -55,17 +73,42 @@ static void gives_no_more_turns_than_a_second_holds(void **state)
 	redis_server_start(server, NULL);
 	one = connect_to(server, NULL);
 	other = connect_to(server, NULL);
-	assert_int_equal(take(one, 1, &wait), REDIS_GRANTED);
-	assert_int_equal(take(other, 1, &wait), REDIS_GRANTED);
-	assert_int_equal(take(one, 2, &wait), REDIS_WAIT);
+	assert_int_equal(take(one, 1, &wait), GRANTED);
+	assert_int_equal(take(other, 1, &wait), GRANTED);
+	assert_int_equal(take(one, 2, &wait), WAIT);
 	assert_in_range(wait, 1, 10); /* nobody knows yet when they happened */
 	record(one, 1, 0);
 	record(other, 1, 0);
-	assert_int_equal(take(one, 3, &wait), REDIS_WAIT);
+	assert_int_equal(take(one, 3, &wait), WAIT);
 	assert_in_range(wait, 500, 1001);
-	assert_int_equal(redis_store_take(one, "other", 4, 2, 3, &wait), REDIS_GRANTED);
+	assert_int_equal(take_of(one, "other", 4, &wait), GRANTED);
 	redis_store_free(one);
 	redis_store_free(other);
+}
+
+static void gives_several_turns_at_once_as_far_as_there_are(void **state)
+{
+	struct redis_server *server = redis_server_of(state);
+	long long used[REDIS_SECONDS], wait = 0;
+	struct redis_store *store;
+	size_t granted = 0;
+
+	redis_server_start(server, NULL);
+	store = connect_to(server, NULL);
+	assert_true(redis_store_take(store, "acme", 1, 3, 5, 100, &granted, &wait));
+	assert_int_equal(granted, 3);
+	assert_int_equal(wait, 0);
+	assert_true(
+		redis_store_take(store, "acme", 4, REDIS_TURNS_MAXIMUM, 5, 100, &granted, &wait));
+	assert_int_equal(granted, 2);
+	assert_in_range(wait, 1, 10);
+	assert_true(redis_store_look(store, "acme", used));
+	assert_int_equal(used[0], 5);
+	for (unsigned long long number = 1; number <= 5; number++)
+		record(store, number, 2000);
+	assert_true(redis_store_look(store, "acme", used));
+	assert_int_equal(used[0], 0);
+	redis_store_free(store);
 }
 
 static void gives_no_more_turns_than_a_minute_holds(void **state)
@@ -79,10 +122,10 @@ static void gives_no_more_turns_than_a_minute_holds(void **state)
 	record(store, 1, 59000);
 	record(store, 2, 30000);
 	record(store, 3, 20000);
-	assert_int_equal(take(store, 4, &wait), REDIS_WAIT);
+	assert_int_equal(take(store, 4, &wait), WAIT);
 	assert_in_range(wait, 1, 1001);
 	record(store, 1, 60002); /* it is out, by then */
-	assert_int_equal(take(store, 5, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 5, &wait), GRANTED);
 	redis_store_free(store);
 }
 
@@ -94,10 +137,10 @@ static void a_turn_that_was_never_used_is_free_again(void **state)
 
 	redis_server_start(server, NULL);
 	store = connect_to(server, NULL);
-	assert_int_equal(take(store, 1, &wait), REDIS_GRANTED);
-	assert_int_equal(take(store, 2, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 1, &wait), GRANTED);
+	assert_int_equal(take(store, 2, &wait), GRANTED);
 	record(store, 1, REDIS_UNUSED);
-	assert_int_equal(take(store, 3, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 3, &wait), GRANTED);
 	redis_store_free(store);
 }
 
@@ -111,7 +154,7 @@ static void a_pause_is_for_all(void **state)
 	one = connect_to(server, NULL);
 	other = connect_to(server, NULL);
 	assert_true(redis_store_pause(one, "acme", 5000));
-	assert_int_equal(take(other, 1, &wait), REDIS_WAIT);
+	assert_int_equal(take(other, 1, &wait), WAIT);
 	assert_in_range(wait, 1000, 5000);
 	redis_store_free(one);
 	redis_store_free(other);
@@ -130,7 +173,7 @@ static void tells_what_all_used_second_by_second(void **state)
 	assert_true(redis_store_look(one, "acme", used));
 	for (size_t i = 0; i < REDIS_SECONDS; i++)
 		assert_int_equal(used[i], 0);
-	assert_int_equal(take(one, 1, &wait), REDIS_GRANTED); /* counts as just now */
+	assert_int_equal(take(one, 1, &wait), GRANTED); /* counts as just now */
 	record(one, 2, 30500);
 	record(other, 1, 30500);
 	record(other, 2, 59500);
@@ -172,7 +215,7 @@ static void everything_expires_and_nothing_is_without_the_prefix(void **state)
 
 	redis_server_start(server, NULL);
 	store = connect_to(server, NULL);
-	assert_int_equal(take(store, 1, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 1, &wait), GRANTED);
 	assert_true(redis_store_pause(store, "acme", 5000));
 	assert_true(redis_store_keep(store, &cancellation, "BEGIN", 5, 60000));
 	ask(server, "DBSIZE\r\n", told, sizeof(told));
@@ -250,13 +293,13 @@ static void logs_in(void **state)
 	assert_false(redis_store_connect(store, &why));
 	assert_contains(why.text, "AUTH");
 	assert_null(strstr(why.text, "wrong"));
-	assert_int_equal(take(store, 1, &wait), REDIS_AWAY);
+	assert_int_equal(take(store, 1, &wait), AWAY);
 	redis_store_free(store);
 	store = redis_store_new(&address, NULL, "test:");
 	assert_false(redis_store_connect(store, &why));
 	redis_store_free(store);
 	store = connect_to(server, "s3cret");
-	assert_int_equal(take(store, 1, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 1, &wait), GRANTED);
 	redis_store_free(store);
 	snprintf(address.user, sizeof(address.user), "default");
 	snprintf(address.password, sizeof(address.password), "s3cret");
@@ -276,12 +319,12 @@ static void who_is_away_is_away_at_once_until_connected_again(void **state)
 
 	redis_server_start(server, NULL);
 	store = connect_to(server, NULL);
-	assert_int_equal(take(store, 1, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 1, &wait), GRANTED);
 	redis_server_stop(server);
-	assert_int_equal(take(store, 2, &wait), REDIS_AWAY);
+	assert_int_equal(take(store, 2, &wait), AWAY);
 	begun = monotonic_now();
 	for (int i = 0; i < 100; i++) {
-		assert_int_equal(take(store, 3, &wait), REDIS_AWAY);
+		assert_int_equal(take(store, 3, &wait), AWAY);
 		assert_false(redis_store_record(store, "acme", &turn, 1));
 	}
 	assert_in_range(monotonic_now() - begun, 0, 200);
@@ -289,9 +332,9 @@ static void who_is_away_is_away_at_once_until_connected_again(void **state)
 	assert_true(why.text[0] != '\0');
 	assert_false(redis_store_connect(store, &why));
 	redis_server_start(server, NULL);
-	assert_int_equal(take(store, 4, &wait), REDIS_AWAY); /* what it knew may be lost */
+	assert_int_equal(take(store, 4, &wait), AWAY); /* what it knew may be lost */
 	assert_true(redis_store_connect(store, &why));
-	assert_int_equal(take(store, 5, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 5, &wait), GRANTED);
 	redis_store_free(store);
 }
 
@@ -305,7 +348,7 @@ static void who_does_not_answer_in_time_is_away(void **state)
 	store = connect_to(server, NULL);
 	kill(server->pid, SIGSTOP);
 	begun = monotonic_now();
-	assert_int_equal(take(store, 1, &wait), REDIS_AWAY);
+	assert_int_equal(take(store, 1, &wait), AWAY);
 	assert_in_range(monotonic_now() - begun, REDIS_TIMEOUT - 10, REDIS_TIMEOUT + 1000);
 	kill(server->pid, SIGCONT);
 	redis_store_free(store);
@@ -320,9 +363,9 @@ static void a_server_that_forgot_the_scripts_is_told_again(void **state)
 
 	redis_server_start(server, NULL);
 	store = connect_to(server, NULL);
-	assert_int_equal(take(store, 1, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 1, &wait), GRANTED);
 	ask(server, "SCRIPT FLUSH\r\n", told, sizeof(told));
-	assert_int_equal(take(store, 2, &wait), REDIS_GRANTED);
+	assert_int_equal(take(store, 2, &wait), GRANTED);
 	redis_store_free(store);
 }
 
@@ -338,7 +381,7 @@ static void a_server_that_cannot_write_is_as_good_as_away(void **state)
 	store = connect_to(server, NULL);
 	ask(server, "REPLICAOF 127.0.0.1 1\r\n", told, sizeof(told));
 	assert_string_equal(told, "+OK\r\n");
-	assert_int_equal(take(store, 1, &wait), REDIS_AWAY);
+	assert_int_equal(take(store, 1, &wait), AWAY);
 	redis_store_tell(store, &why);
 	assert_true(why.text[0] != '\0');
 	redis_store_free(store);
@@ -356,7 +399,7 @@ static void without_a_connection_nothing_is_known(void **state)
 	(void)state;
 	assert_false(redis_store_connect(store, &why));
 	assert_contains(why.text, "No such file");
-	assert_int_equal(take(store, 1, &wait), REDIS_AWAY);
+	assert_int_equal(take(store, 1, &wait), AWAY);
 	assert_false(redis_store_pause(store, "acme", 1));
 	assert_false(redis_store_look(store, "acme", used));
 	assert_false(redis_store_keep(store, &cancellation, "x", 1, 1));
@@ -372,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		redis_test(gives_no_more_turns_than_a_second_holds),
+		redis_test(gives_several_turns_at_once_as_far_as_there_are),
 		redis_test(gives_no_more_turns_than_a_minute_holds),
 		redis_test(a_turn_that_was_never_used_is_free_again),
 		redis_test(a_pause_is_for_all),
