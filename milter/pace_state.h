@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #define PACE_FULL_LEVEL      16
+#define PACE_LEVEL_INTERVAL  1000 /* ms, in which the rate rises by a sixteenth */
 #define PACE_RECORDS_MAXIMUM 4096
 
 /* One who waits for a turn; on its thread's stack. */
@@ -78,7 +79,20 @@ struct pace {
 	size_t record_count;
 };
 
-/* All with the lock held. */
+/* The name of an account's budget: a hash of its endpoint and key. */
+void pace_name_budget(const struct account *account, char id[SHA256_HEX_LENGTH + 1]);
+
+/* All others with the lock held. */
+
+/* The budget of that name, made if there is none yet; NULL if there is no memory. */
+struct pace_budget *pace_find_budget(struct pace *pace, const struct account *account,
+				     const char *id);
+
+/* How much may be used now: less after a 429. Tells when that is all of it again. */
+struct window_rates pace_rates(struct pace_budget *budget, long long now);
+
+/* What a turn weighs: alone, it stands for what all who share the budget do. */
+long long pace_weight(const struct pace *pace);
 
 /* Has the first who waits look, or all of them. */
 void pace_signal_first(struct pace_budget *budget);
