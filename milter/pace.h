@@ -28,7 +28,7 @@
  * was sent (ms), until its answer tells more: it arrived before that. If all answers take their time,
  * it arrived earlier than its answer by as much as the quickest of them took, give or take the jitter.
  */
-#define PACE_TRAVEL 250
+#define PACE_TRAVEL 1000
 #define PACE_JITTER 20
 
 /* The longest time for which Cronofy's Retry-After is believed (ms): after it, one call finds out. */

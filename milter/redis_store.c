@@ -26,8 +26,12 @@ static const char take_script[] =
 	"  for window, limit in pairs(windows) do\n"
 	"    local last = redis.call('ZREVRANGE', KEYS[1], limit - 1, limit - 1, 'WITHSCORES')[2]\n"
 	"    if last then\n"
+	"      last = tonumber(last)\n"
 	"      local left = last + window - now\n"
-	"      if last - now > 1000 then left = 10 end\n" /* not yet recorded: soon */
+	/* What is in the future may yet turn out to have been up to a second before that; or it is not
+	 * recorded at all, but will be soon. */
+	"      if last > now then left = math.max(left - 1000, 10) end\n"
+	"      if last - now > 1500 then left = 10 end\n"
 	"      if left > wait then wait = left end\n"
 	"    end\n"
 	"  end\n"
@@ -150,7 +154,7 @@ static bool log_in(redisContext *redis, const struct redis_address *address, str
 
 static redisContext *open_connection(const struct redis_address *address, struct problem *why)
 {
-	const struct timeval timeout = {.tv_usec = REDIS_TIMEOUT * 1000};
+	const struct timeval timeout = {.tv_usec = REDIS_TIMEOUT * 1000L};
 	redisContext *redis =
 		address->path[0] ? redisConnectUnixWithTimeout(address->path, timeout)
 				 : redisConnectWithTimeout(address->host, address->port, timeout);

@@ -55,7 +55,7 @@ bool redis_store_take(struct redis_store *store, const char *budget, unsigned lo
 		      size_t most, long long per_second, long long per_minute, size_t *granted,
 		      long long *wait);
 
-/* A turn, taken or not, that was used `age` ms ago (below 0: that will have been). */
+/* A turn, taken or not, that was used `age` ms ago (-1000 to 0: that may yet turn out to be older). */
 struct redis_turn {
 	unsigned long long number;
 	long long age;

@@ -87,10 +87,10 @@ def rate_of(cronofy, filters, per_second, count):
     return least / (times[-1] - times[0])
 
 
-def best_of_three(measure):
+def best_of_five(measure):
     """The best part of the permitted rate that was used: a busy machine only ever makes it less."""
     rates = []
-    while len(rates) < 3 and max(rates, default=0) < 0.95:
+    while len(rates) < 5 and max(rates, default=0) < 0.95:
         rates.append(measure())
     print("of the permitted rate:", *(f"{rate:.3f}" for rate in rates))
     return max(rates)
@@ -111,7 +111,7 @@ class TestLimit:
             assert most_in(1, [request.time for request in cronofy.requests()]) == 100
             return rate
 
-        assert best_of_three(measure) >= 0.95
+        assert best_of_five(measure) >= 0.95
         waited = [int(ms) for ms in re.findall(r" waited=(\d+) ", running.log())]
         assert 3000 <= max(waited) <= 7000, max(waited)
 
@@ -279,7 +279,7 @@ class TestSharedBudget:
         cronofy.set(per_second=100)
         filters = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 100},
                          pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
-        assert best_of_three(lambda: rate_of(cronofy, filters, 100, 500)) >= 0.95
+        assert best_of_five(lambda: rate_of(cronofy, filters, 100, 500)) >= 0.95
         for running in filters:
             assert "Redis" not in running.log()
             assert len(re.findall("result=cancelled", running.log())) % 250 == 1
@@ -288,7 +288,7 @@ class TestSharedBudget:
         cronofy.set(per_second=50)
         busy, _ = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 50},
                          pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
-        assert best_of_three(lambda: rate_of(cronofy, [busy], 50, 200)) >= 0.95
+        assert best_of_five(lambda: rate_of(cronofy, [busy], 50, 200)) >= 0.95
 
     def test_is_kept_when_redis_goes_and_when_it_comes(self, start, cronofy, redis):
         cronofy.set(per_second=50)
