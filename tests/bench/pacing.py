@@ -15,7 +15,7 @@ from lab.redis import Redis
 from lab.workdir import Workdir
 from standin.client import Standin
 
-RATES = (50, 100, 200)  # requests a second
+RATES = (50, 100)  # requests a second
 SECONDS = 4
 LATENCIES = (0, 0.1)  # s
 RUNS = 3
