@@ -30,7 +30,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(SYSTEMD_FLAGS) $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3 $(SYSTEMD_LIBS)
+LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3 -lhiredis $(SYSTEMD_LIBS)
 
 # Telling systemd how the filter is: SYSTEMD=no leaves it out where there is libsystemd.
 SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes || echo no)

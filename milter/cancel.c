@@ -11,6 +11,19 @@
 #define LONGEST_WAIT 8000
 #define SHORTEST_TRY 1000 /* ms */
 
+/* The tries for one message. */
+struct tries {
+	const struct cancel_request *request;
+	struct cancel_result *result;
+	struct http *http;
+	const char *json;
+	size_t json_length;
+	long long last_start; /* the moment after which no try is begun */
+	long long wait;       /* ms, before the next one */
+	bool fresh_connection;
+	bool unseen_answer; /* a try may have cancelled the invite without our knowing */
+};
+
 /* The next moment at which the waiting party wants to hear from us, or the end if sooner. */
 static long long next_progress(long long until)
 {
@@ -34,13 +47,18 @@ static long long jittered(long long wait)
 	return wait / 2 + (long long)random % (wait + 1);
 }
 
-/* Waits until the moment `until`; false if the waiting party is gone. */
+/* Waits until the moment `until`, or until it is known that a further try is of no use. */
 static bool sleep_until(const struct cancel_request *request, long long until)
 {
 	long long now;
 
 	while ((now = monotonic_now()) < until) {
-		poll(NULL, 0, (int)(next_progress(until) - now));
+		const long long next = next_progress(until);
+
+		if (!request->breakers)
+			poll(NULL, 0, (int)(next - now));
+		else if (breaker_sleep(request->breakers, request->account, next))
+			return true;
 		if (!still_wanted(request))
 			return false;
 	}
@@ -60,10 +78,22 @@ static long long least_time(const struct account *account)
 	return least < SHORTEST_TRY ? least : SHORTEST_TRY;
 }
 
-/* One call. False if the waiting party is gone. */
-static bool call_once(struct http *http, const struct cancel_request *request, const char *json,
-		      size_t json_length, bool fresh_connection, struct http_reply *reply)
+enum call_end {
+	CALL_ENDED, /* there is a reply, or a reason why there is none */
+	CALL_NOT_BEGUN,
+	CALL_GIVEN_UP, /* the waiting party is gone */
+};
+
+static void on_sent(void *context)
 {
+	pace_sent(context);
+}
+
+/* One call, with its turn if there is one. */
+static enum call_end call_once(const struct tries *tries, struct pace_turn *turn,
+			       struct http_reply *reply)
+{
+	const struct cancel_request *request = tries->request;
 	const struct account *account = request->account;
 	const long long now = monotonic_now(), left = request->deadline - now;
 	const long long timeout = account->timeout < left ? account->timeout : left;
@@ -72,47 +102,37 @@ static bool call_once(struct http *http, const struct cancel_request *request, c
 		.bearer = account->api_key,
 		.ca_file = account->ca_file,
 		.proxy = account->proxy,
-		.body = json,
-		.body_length = json_length,
+		.body = tries->json,
+		.body_length = tries->json_length,
 		.timeout = timeout,
-		.fresh_connection = fresh_connection,
+		.fresh_connection = tries->fresh_connection,
+		.sent = request->pace ? on_sent : NULL,
+		.context = turn,
 	};
-	struct http_call *call = http_begin(http, &http_request);
+	struct http_call *call = http_begin(tries->http, &http_request);
 
-	*reply = (struct http_reply){.retry_after = -1};
+	*reply = (struct http_reply){.ended = now, .retry_after = -1};
 	if (!call) {
 		problem_set(&reply->failure, "no memory for the call");
-		return true;
+		return CALL_NOT_BEGUN;
 	}
 	/* curl keeps the time; this end is for a thread that does not. */
 	while (!http_wait(call, next_progress(now + timeout + 1000))) {
 		if (!still_wanted(request)) {
 			http_end(call, NULL);
-			return false;
+			reply->ended = monotonic_now();
+			return CALL_GIVEN_UP;
 		}
 		if (monotonic_now() >= now + timeout + 1000) {
 			http_end(call, NULL);
+			reply->ended = monotonic_now();
 			reply->timed_out = true;
 			problem_set(&reply->failure, "no answer in time");
-			return true;
+			return CALL_ENDED;
 		}
 	}
 	http_end(call, reply);
-	return true;
-}
-
-/* The same, and counts it. */
-static bool call_and_count(struct http *http, const struct cancel_request *request,
-			   const char *json, size_t json_length, bool fresh_connection,
-			   struct http_reply *reply)
-{
-	const long long begun = monotonic_now();
-	const bool wanted = call_once(http, request, json, json_length, fresh_connection, reply);
-
-	metrics_count_call(request->metrics, request->account->name,
-			   reply->arrived ? reply->status : 0, reply->new_connections,
-			   monotonic_now() - begun);
-	return wanted;
+	return CALL_ENDED;
 }
 
 static void read_reply(const struct cancel_request *request, struct cancel_result *result,
@@ -166,47 +186,147 @@ static void mention_earlier_try(struct cancel_result *result, bool unseen_answer
 			    first.text);
 }
 
-static void make_tries(struct http *http, const struct cancel_request *request, const char *json,
-		       size_t json_length, struct cancel_result *result)
+/* What the call says about the data center. */
+static enum breaker_sign sign_of(enum call_end end, const struct http_reply *reply)
 {
-	const long long last_start = request->deadline - least_time(request->account);
-	long long wait = FIRST_WAIT;
-	bool fresh_connection = false, unseen_answer = false;
+	if (end != CALL_ENDED || reply->misconfigured || reply->connection_died)
+		return BREAKER_UNKNOWN;
+	if (reply->arrived ? reply->status < 500 : reply->too_large)
+		return BREAKER_ALIVE;
+	return BREAKER_AWAY;
+}
+
+static bool interrupted(struct cancel_result *result, const char *when)
+{
+	result->outcome = CANCEL_INTERRUPTED;
+	problem_set(&result->why, "the MTA went away while %s", when);
+	return false;
+}
+
+/* One who waits for a turn: does it still want to? */
+static bool go_on(void *context)
+{
+	const struct cancel_request *request = context;
+	struct problem why;
+
+	return !(request->breakers && breaker_is_open(request->breakers, request->account, &why)) &&
+	       still_wanted(request);
+}
+
+/* The data center is left alone for a while. */
+static bool is_left_alone(const struct tries *tries)
+{
+	const struct cancel_request *request = tries->request;
+	struct cancel_result *result = tries->result;
+
+	if (!request->breakers ||
+	    !breaker_is_open(request->breakers, request->account, &result->why))
+		return false;
+	result->outcome = CANCEL_UNAVAILABLE;
+	return true;
+}
+
+/* Waits for a turn and leave to call. False if there is none, and the result says why. */
+static bool may_call(struct tries *tries, struct pace_turn *turn, enum breaker_answer *leave)
+{
+	const struct cancel_request *request = tries->request;
+	const struct pace_wait wait = {tries->last_start, CANCEL_PROGRESS_INTERVAL, go_on,
+				       (void *)request};
+	struct cancel_result *result = tries->result;
+	enum pace_answer answer = PACE_GO;
+	struct problem why;
+
+	if (is_left_alone(tries))
+		return false;
+	if (request->pace) {
+		answer = pace_take(request->pace, request->account, &wait, turn, &why);
+		result->waited += turn->waited;
+	}
+	if (answer == PACE_TOO_LATE && result->attempts == 0) {
+		result->outcome = CANCEL_NO_TURN;
+		result->why = why;
+	}
+	if (answer == PACE_GIVEN_UP && !is_left_alone(tries))
+		interrupted(result, "waiting for a turn to ask Cronofy");
+	if (answer != PACE_GO)
+		return false;
+	*leave = BREAKER_CALL;
+	if (request->breakers)
+		*leave = breaker_ask(request->breakers, request->account, &why);
+	if (*leave != BREAKER_OPEN)
+		return true;
+	if (request->pace)
+		pace_return(turn);
+	result->outcome = CANCEL_UNAVAILABLE;
+	result->why = why;
+	return false;
+}
+
+/* Tells those who keep the books what became of a call. */
+static void report(const struct tries *tries, struct pace_turn *turn, enum breaker_answer leave,
+		   enum breaker_sign sign, const struct http_reply *reply, long long ms)
+{
+	const struct cancel_request *request = tries->request;
+
+	metrics_count_call(request->metrics, request->account->name,
+			   reply->arrived ? reply->status : 0, reply->new_connections, ms);
+	if (request->pace)
+		pace_done(turn, reply->ended, reply->arrived && reply->status == 429,
+			  reply->retry_after);
+	if (request->breakers && breaker_report(request->breakers, request->account, leave, sign) &&
+	    request->pace)
+		pace_wake(request->pace);
+}
+
+/* One try. False if it was the last; else `until` is when the next one should be. */
+static bool make_try(struct tries *tries, long long *until)
+{
+	const struct cancel_request *request = tries->request;
+	struct cancel_result *result = tries->result;
+	struct pace_turn turn = {0};
+	enum breaker_answer leave;
+	struct http_reply reply;
+	enum call_end end;
+	long long begun;
+	bool again;
+
+	if (!may_call(tries, &turn, &leave))
+		return false;
+	result->attempts++;
+	begun = monotonic_now();
+	end = call_once(tries, &turn, &reply);
+	report(tries, &turn, leave, sign_of(end, &reply), &reply, monotonic_now() - begun);
+	if (end == CALL_GIVEN_UP)
+		return interrupted(result, "Cronofy was asked");
+	read_reply(request, result, &reply);
+	mention_earlier_try(result, tries->unseen_answer);
+	/* A connection that gave no answer may be dead, and curl would go on using it. */
+	tries->fresh_connection = reply.timed_out;
+	tries->unseen_answer |= !reply.arrived;
+	*until = monotonic_now() +
+		 (reply.retry_after >= 0 ? reply.retry_after : jittered(tries->wait));
+	if (reply.connection_died)
+		*until = monotonic_now();
+	again = worth_another_try(result, &reply) &&
+		(long long)result->attempts < request->account->attempts &&
+		*until <= tries->last_start;
+	buffer_free(&reply.body);
+	return again;
+}
+
+static void make_tries(struct tries *tries)
+{
+	struct cancel_result *result = tries->result;
+	long long until;
 
 	problem_set(&result->why, "no time was left to ask Cronofy");
-	while (monotonic_now() <= last_start) {
-		struct http_reply reply;
-		long long until;
-		bool again;
-
-		result->attempts++;
-		if (!call_and_count(http, request, json, json_length, fresh_connection, &reply)) {
-			result->outcome = CANCEL_INTERRUPTED;
-			problem_set(&result->why, "the MTA went away while Cronofy was asked");
+	while (monotonic_now() <= tries->last_start && make_try(tries, &until)) {
+		if (!sleep_until(tries->request, until)) {
+			interrupted(result, "the next try was due");
 			return;
 		}
-		read_reply(request, result, &reply);
-		mention_earlier_try(result, unseen_answer);
-		/* A connection that gave no answer may be dead, and curl would go on using it. */
-		fresh_connection = reply.timed_out;
-		unseen_answer |= !reply.arrived;
-		until = monotonic_now() +
-			(reply.retry_after >= 0 ? reply.retry_after : jittered(wait));
-		if (reply.connection_died)
-			until = monotonic_now();
-		again = worth_another_try(result, &reply) &&
-			(long long)result->attempts < request->account->attempts &&
-			until <= last_start;
-		buffer_free(&reply.body);
-		if (!again)
-			return;
-		if (!sleep_until(request, until)) {
-			result->outcome = CANCEL_INTERRUPTED;
-			problem_set(&result->why, "the MTA went away between two tries");
-			return;
-		}
-		if (wait < LONGEST_WAIT)
-			wait *= 2;
+		if (tries->wait < LONGEST_WAIT)
+			tries->wait *= 2;
 	}
 }
 
@@ -214,14 +334,24 @@ void cancel_invite(struct http *http, const struct cancel_request *request,
 		   struct cancel_result *result)
 {
 	struct buffer json = buffer_with_maximum(16384);
+	struct tries tries = {
+		.request = request,
+		.result = result,
+		.http = http,
+		.last_start = request->deadline - least_time(request->account),
+		.wait = FIRST_WAIT,
+	};
 
 	*result = (struct cancel_result){
 		.outcome = CANCEL_UNAVAILABLE,
 		.calendar = buffer_with_maximum(HTTP_REPLY_MAXIMUM),
 	};
-	if (cronofy_write_request(&json, request->invite_id, request->recipient))
-		make_tries(http, request, json.data, json.length, result);
-	else
+	if (cronofy_write_request(&json, request->invite_id, request->recipient)) {
+		tries.json = json.data;
+		tries.json_length = json.length;
+		make_tries(&tries);
+	} else {
 		problem_set(&result->why, "no memory for the request");
+	}
 	buffer_free(&json);
 }

@@ -1,14 +1,17 @@
 /*
- * cancel: one invite cancelled for one recipient: tries, waits between them, one deadline for all.
+ * cancel: one invite cancelled for one recipient: a turn for each try, tries, waits between them, one
+ * deadline for all.
  */
 #ifndef CANCEL_H
 #define CANCEL_H
 
+#include "breaker.h"
 #include "buffer.h"
 #include "config.h"
 #include "cronofy.h"
 #include "http.h"
 #include "metrics.h"
+#include "pace.h"
 #include "problem.h"
 
 #include <stdbool.h>
@@ -21,6 +24,8 @@ typedef bool cancel_progress(void *context);
 
 struct cancel_request {
 	const struct account *account;
+	struct pace *pace;         /* who gives turns; NULL: every try goes at once */
+	struct breakers *breakers; /* NULL: every try is made */
 	const char *invite_id;
 	const char *recipient;
 	long long deadline; /* the moment (monotonic_now()) at which everything must be over */
@@ -33,6 +38,7 @@ enum cancel_outcome {
 	CANCEL_DONE,        /* `calendar` is what Cronofy wrote */
 	CANCEL_REFUSED,     /* for good: what the sender asked for is wrong */
 	CANCEL_UNAVAILABLE, /* may go better later */
+	CANCEL_NO_TURN,     /* so many wait that Cronofy could not even be asked once in time */
 	CANCEL_INTERRUPTED, /* the waiting party is gone */
 };
 
@@ -44,6 +50,7 @@ struct cancel_result {
 	long http_version;    /* 11, 20 */
 	long new_connections; /* made for it, all tries */
 	unsigned int attempts;
+	long long waited;         /* ms, for turns */
 	struct problem why;       /* unless CANCEL_DONE: a text for the sender and the log */
 	bool needs_administrator; /* waiting does not mend it */
 	struct buffer calendar;

@@ -289,6 +289,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	if (!http)
 		return complain(EX_OSERR, why.text);
 	request.deadline = monotonic_now() + account->deadline;
+	request.pace = pace_new(); /* its tries alone: without memory for it they go at once */
 	cancel_invite(http, &request, &result);
 	if (result.outcome == CANCEL_DONE)
 		exit_code = take_calendar(config, &request, &result);
@@ -298,6 +299,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 				 result.why.text);
 	buffer_free(&result.calendar);
 	http_stop(http);
+	pace_free(request.pace);
 	return exit_code;
 }
 
@@ -397,6 +399,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	services.http = http_start(&why);
 	services.places = places_new();
 	services.ledger = open_ledger(config);
+	services.pace = pace_new(); /* its tries alone: without memory for it they go at once */
 	if (services.http && services.places)
 		message = message_new(&services);
 	if (message)
@@ -407,6 +410,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	message_free(message);
 	ledger_free(services.ledger);
 	http_stop(services.http);
+	pace_free(services.pace);
 	places_free(services.places);
 	mail_file_close(&file);
 	return exit_code;

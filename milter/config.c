@@ -204,6 +204,51 @@ static void check_ledger(struct config_file *file)
 	}
 }
 
+/* ---- [pace] ---- */
+
+/* "1" or "1/N"; 0 if it is neither. */
+static long long parse_share(const char *text)
+{
+	const char *digits = text + 2;
+	size_t length;
+
+	if (strcmp(text, "1") == 0)
+		return 1;
+	if (strncmp(text, "1/", 2) != 0)
+		return 0;
+	length = strspn(digits, "0123456789");
+	return length > 0 && length < 5 && digits[length] == '\0' ? strtoll(digits, NULL, 10) : 0;
+}
+
+static void check_pace(struct config_file *file)
+{
+	struct config *config = file->config;
+	struct problem why;
+
+	config->share_of = parse_share(config->share);
+	if (config->share_of == 0)
+		config_file_fault(file, config_file_pace_line(file, "share"),
+				  "share: \"%s\" is not right: it takes 1, or 1/N for one of N "
+				  "filters, such as 1/2",
+				  config->share);
+	if (strlen(config->redis_prefix) > 64)
+		config_file_fault(file, config_file_pace_line(file, "prefix"),
+				  "prefix: it is longer than 64 characters");
+	if (config->redis[0] && !redis_address_parse(&config->redis_address, config->redis, &why))
+		config_file_fault(file, config_file_pace_line(file, "redis"), "redis: %s",
+				  why.text);
+	if (!config->redis_password_file[0])
+		return;
+	config->redis_password = key_file_read(config->redis_password_file, &why);
+	if (!config->redis_password)
+		config_file_fault(file, config_file_pace_line(file, "redis_password_file"),
+				  "redis_password_file: %s", why.text);
+	else if (config->redis_address.password[0])
+		config_file_fault(file, config_file_pace_line(file, "redis_password_file"),
+				  "redis_password_file: there is a password in redis too; give "
+				  "one of them");
+}
+
 /* ---- accounts ---- */
 
 /* Is the host of http://HOST[:port] this machine itself? There the key may go unencrypted. */
@@ -257,6 +302,16 @@ static void make_endpoint(struct config_file *file, struct config_draft *draft)
 	file->out_of_memory |= !account->endpoint;
 }
 
+/* Each filter of a fleet can be left with its share of the rate, and that must be one at least. */
+static void check_shared_rate(struct config_file *file, const struct config_draft *draft,
+			      const char *key, long long rate)
+{
+	if (rate < file->config->share_of)
+		config_file_fault(file, config_draft_line(draft, key),
+				  "%s: %lld cannot be shared by %lld filters ([pace] share)", key,
+				  rate, file->config->share_of);
+}
+
 static void check_account(struct config_file *file, struct config_draft *draft)
 {
 	struct account *account = &draft->account;
@@ -265,6 +320,8 @@ static void check_account(struct config_file *file, struct config_draft *draft)
 
 	make_endpoint(file, draft);
 	check_patterns(file, config_draft_line(draft, "senders"), "senders", &account->senders);
+	check_shared_rate(file, draft, "requests_per_second", account->requests_per_second);
+	check_shared_rate(file, draft, "requests_per_minute", account->requests_per_minute);
 	if (!account->senders.count && !account->logins.count)
 		config_file_fault(file, account->line,
 				  "[account %s]: neither senders nor logins: it "
@@ -396,6 +453,7 @@ struct config *config_load(const char *path, struct buffer *faults)
 			check_milter(&file);
 			check_metrics(&file);
 			check_ledger(&file);
+			check_pace(&file);
 			check_accounts(&file);
 		}
 		good = !file.out_of_memory && faults->length == faults_before && !faults->failed &&
@@ -452,6 +510,12 @@ void config_release(struct config *config)
 	free(config->syslog_facility);
 	free(config->metrics_listen);
 	free(config->ledger_file);
+	key_free(config->redis);
+	key_free(config->redis_password);
+	explicit_bzero(&config->redis_address, sizeof(config->redis_address));
+	free(config->redis_password_file);
+	free(config->redis_prefix);
+	free(config->share);
 	free(config);
 }
 

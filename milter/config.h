@@ -11,6 +11,7 @@
 #include "log.h"
 #include "policy.h"
 #include "problem.h"
+#include "redis_address.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -43,6 +44,10 @@ struct account {
 	long long timeout;  /* ms, of one call */
 	long long deadline; /* ms, of all tries of one message */
 	long long attempts;
+	long long requests_per_second; /* Cronofy's limits */
+	long long requests_per_minute;
+	long long breaker_failures; /* in a row, until it is left alone */
+	long long breaker_pause;    /* ms, for how long */
 };
 
 enum mode {
@@ -114,6 +119,14 @@ struct config {
 	char *ledger_file;     /* NULL: keep nothing */
 	long long ledger_keep; /* ms */
 	bool ledger_required;
+	char *redis; /* [pace]: where it is; "": none. Wiped when the config goes: it may hold a
+			password */
+	char *redis_password_file; /* "": none */
+	char *redis_password;      /* what it holds, or NULL; wiped */
+	struct redis_address redis_address;
+	char *redis_prefix;
+	char *share;        /* as the file has it: 1/N */
+	long long share_of; /* N: how many filters share a budget */
 
 	struct account *accounts;
 	size_t account_count;

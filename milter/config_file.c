@@ -81,6 +81,16 @@ static const struct config_key ledger_keys[] = {
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
+static const struct config_key pace_keys[] = {
+	{"redis", TYPE_TEXT, offsetof(struct config, redis), "", 0, 0, NULL},
+	{"redis_password_file", TYPE_PATH, offsetof(struct config, redis_password_file), "", 0, 0,
+	 NULL},
+	{"prefix", TYPE_TEXT, offsetof(struct config, redis_prefix), "cancel-invite-milter:", 0, 0,
+	 NULL},
+	{"share", TYPE_TEXT, offsetof(struct config, share), "1", 0, 0, NULL},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
 /* The first two are an [account]'s own; the others may also stand in [cronofy], for all of them. */
 #define OWN_KEYS 2
 static const struct config_key account_keys[] = {
@@ -97,6 +107,14 @@ static const struct config_key account_keys[] = {
 	{"deadline", TYPE_DURATION, offsetof(struct account, deadline), "60s", 10, 240 * SECOND,
 	 NULL},
 	{"attempts", TYPE_NUMBER, offsetof(struct account, attempts), "3", 1, 10, NULL},
+	{"requests_per_second", TYPE_NUMBER, offsetof(struct account, requests_per_second), "50", 1,
+	 10000, NULL},
+	{"requests_per_minute", TYPE_NUMBER, offsetof(struct account, requests_per_minute), "500",
+	 1, 100000, NULL},
+	{"breaker_failures", TYPE_NUMBER, offsetof(struct account, breaker_failures), "5", 1, 1000,
+	 NULL},
+	{"breaker_pause", TYPE_DURATION, offsetof(struct account, breaker_pause), "30s", 10,
+	 3600 * SECOND, NULL},
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
@@ -156,6 +174,9 @@ static void take_key(struct config_file *file, const char *name, const char *val
 		break;
 	case SECTION_METRICS:
 		set_key(file, metrics_keys, 0, file->metrics_lines, file->config, name, value);
+		break;
+	case SECTION_PACE:
+		set_key(file, pace_keys, 0, file->pace_lines, file->config, name, value);
 		break;
 	case SECTION_CRONOFY:
 		set_key(file, account_keys, OWN_KEYS, file->defaults.lines, &file->defaults.account,
@@ -226,7 +247,7 @@ static void begin_section(struct config_file *file, const char *line)
 	static const char *const names[] = {
 		[SECTION_MILTER] = "milter",   [SECTION_TRUST] = "trust",
 		[SECTION_METRICS] = "metrics", [SECTION_CRONOFY] = "cronofy",
-		[SECTION_LEDGER] = "ledger",
+		[SECTION_LEDGER] = "ledger",   [SECTION_PACE] = "pace",
 	};
 	const size_t length = strcspn(line + 1, "]");
 	char *const name = file->section_name;
@@ -249,8 +270,8 @@ static void begin_section(struct config_file *file, const char *line)
 		return;
 	}
 	fault(file,
-	      "[%s]: unknown section; there are [milter], [trust], [metrics], [cronofy], [ledger] "
-	      "and [account NAME]",
+	      "[%s]: unknown section; there are [milter], [trust], [metrics], [cronofy], [pace], "
+	      "[ledger] and [account NAME]",
 	      name);
 }
 
@@ -363,6 +384,7 @@ bool config_file_read(struct config_file *file)
 	config_value_set_initial(file, trust_keys, file->config);
 	config_value_set_initial(file, metrics_keys, file->config);
 	config_value_set_initial(file, ledger_keys, file->config);
+	config_value_set_initial(file, pace_keys, file->config);
 	config_value_set_initial(file, account_keys, &file->defaults.account);
 	stream = fopen(file->config->file, "re");
 	if (!stream) {
@@ -384,6 +406,11 @@ size_t config_file_milter_line(const struct config_file *file, const char *name)
 size_t config_file_ledger_line(const struct config_file *file, const char *name)
 {
 	return line_of(ledger_keys, file->ledger_lines, name);
+}
+
+size_t config_file_pace_line(const struct config_file *file, const char *name)
+{
+	return line_of(pace_keys, file->pace_lines, name);
 }
 
 bool config_draft_has(const struct config_draft *draft, const char *name)

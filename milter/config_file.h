@@ -18,6 +18,7 @@ enum config_section {
 	SECTION_MILTER,
 	SECTION_TRUST,
 	SECTION_METRICS,
+	SECTION_PACE,
 	SECTION_CRONOFY,
 	SECTION_LEDGER,
 	SECTION_ACCOUNT,
@@ -45,6 +46,7 @@ struct config_file {
 	size_t trust_lines[CONFIG_KEYS_MAXIMUM];
 	size_t metrics_lines[CONFIG_KEYS_MAXIMUM];
 	size_t ledger_lines[CONFIG_KEYS_MAXIMUM];
+	size_t pace_lines[CONFIG_KEYS_MAXIMUM];
 	struct config_draft defaults; /* [cronofy] */
 	struct config_draft *drafts;  /* [account ...], what they lack taken from the defaults */
 	size_t draft_count;
@@ -58,8 +60,9 @@ bool config_file_read(struct config_file *file);
 void config_file_fault(struct config_file *file, size_t line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Where a key of [milter] was given; 0 if it was not. */
+/* Where a key of [milter], or of [pace], was given; 0 if it was not. */
 size_t config_file_milter_line(const struct config_file *file, const char *name);
+size_t config_file_pace_line(const struct config_file *file, const char *name);
 
 /* Where a key of [ledger] was given; 0 if it was not. */
 size_t config_file_ledger_line(const struct config_file *file, const char *name);

@@ -375,7 +375,9 @@ static sfsistat on_end_of_message(SMFICTX *context)
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
-	let_others_pass();
+	/* Who is put off at once needs no worker to take over: a thousand would start a thousand. */
+	if (message_may_wait(session->message))
+		let_others_pass();
 	message_finish(session->message, still_there, context);
 	verdict = message_verdict(session->message);
 	taken = verdict->action != MESSAGE_ACCEPT || carry_out(context, session);

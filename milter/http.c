@@ -38,6 +38,8 @@ struct http_call {
 	enum call_state state;
 	pthread_cond_t done;
 	bool fresh_connection;
+	void (*sent)(void *context); /* NULL once it was called */
+	void *context;
 	bool abandoned; /* the caller is gone: the thread frees it */
 	CURL *easy;
 	struct curl_slist *headers;
@@ -59,6 +61,15 @@ struct http {
 
 /* ---- one transfer ---- */
 
+static void tell_sent(struct http_call *call)
+{
+	pthread_mutex_lock(&call->http->lock);
+	if (call->sent && !call->abandoned)
+		call->sent(call->context);
+	call->sent = NULL;
+	pthread_mutex_unlock(&call->http->lock);
+}
+
 /*
  * Gives the request's body, once. If it were curl's own to give, curl would silently send the whole
  * request again where a kept connection dies: two cancels, and only the second one's answer.
@@ -68,6 +79,7 @@ static size_t give_body(char *data, size_t size, size_t count, void *context)
 	struct http_call *call = context;
 	size_t left = call->body_length - call->body_given;
 
+	tell_sent(call);
 	count *= size;
 	if (count > left)
 		count = left;
@@ -199,6 +211,7 @@ static void read_result(struct http_call *call, CURLcode result)
 	struct http_reply *reply = &call->reply;
 	curl_off_t retry_after = 0;
 
+	reply->ended = monotonic_now();
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
 	reply->arrived = result == CURLE_OK;
 	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
@@ -242,6 +255,7 @@ static void let_go(struct http *http, struct http_call *call)
 /* A call that cannot go on is done, without a reply. */
 static void fail(struct http *http, struct http_call *call, const char *reason)
 {
+	call->reply.ended = monotonic_now();
 	call->reply.arrived = false;
 	problem_set(&call->reply.failure, "%s", reason);
 	let_go(http, call);
@@ -377,6 +391,8 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 	monotonic_condition_init(&call->done);
 	call->http = http;
 	call->fresh_connection = request->fresh_connection;
+	call->sent = request->sent;
+	call->context = request->context;
 	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
 	call->easy = curl_easy_init();
 	call->body = malloc(request->body_length + 1);

@@ -28,10 +28,15 @@ struct http_request {
 	size_t body_length;
 	long long timeout;     /* ms, from now to the last byte of the reply */
 	bool fresh_connection; /* not on a kept one, which may be dead */
+	void (*sent)(
+		void *context); /* or NULL; called once, by the thread, when the request goes out;
+					never after http_end() */
+	void *context;
 };
 
 struct http_reply {
-	bool arrived; /* whole; else `failure` says what went wrong, and all else is unset */
+	long long ended; /* the moment (monotonic_now()) at which the call was over */
+	bool arrived;    /* whole; else `failure` says what went wrong, and all else is unset */
 	struct problem failure;
 	bool timed_out;       /* not arrived: there was no answer in time */
 	bool misconfigured;   /* not arrived: the fault is in our own configuration */

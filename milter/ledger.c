@@ -4,10 +4,14 @@
 #include "log.h"
 #include "monotonic.h"
 
+#include "metrics.h"
+
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define KEEP_PATIENCE      10000  /* ms that a caller waits for its calendar to be on the disk */
 #define RECORD_DELAY       100    /* ms that records wait for a calendar to go with */
@@ -35,8 +39,9 @@ struct ledger {
 	struct ledger_queue queue;
 	bool usable;
 	bool stopping, stopped;
-	bool reopen;            /* reading failed */
-	struct problem trouble; /* unless usable */
+	bool reopen;                 /* reading failed */
+	struct problem trouble;      /* unless usable */
+	unsigned long long troubles; /* how often a call found it unusable */
 	long long next_complaint;
 	bool complained; /* since it was usable the last time */
 	long long keep;
@@ -50,6 +55,7 @@ static void complain(struct ledger *ledger)
 {
 	const long long now = monotonic_now();
 
+	ledger->troubles++;
 	if (now < ledger->next_complaint || ledger->stopping)
 		return;
 	ledger->next_complaint = now + COMPLAINT_INTERVAL;
@@ -415,4 +421,33 @@ void ledger_record(struct ledger *ledger, const struct attempt *attempt)
 		entry = NULL;
 	pthread_mutex_unlock(&ledger->lock);
 	ledger_entry_free(entry);
+}
+
+/* With the write-ahead log that stands beside it. */
+static double size_of_files(const struct ledger *ledger)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	double size = 0;
+
+	if (stat(ledger->path, &status) == 0)
+		size += (double)status.st_size;
+	snprintf(path, sizeof(path), "%s-wal", ledger->path);
+	if (stat(path, &status) == 0)
+		size += (double)status.st_size;
+	return size;
+}
+
+void ledger_write_metrics(void *context, struct buffer *page)
+{
+	struct ledger *ledger = context;
+	unsigned long long troubles;
+
+	pthread_mutex_lock(&ledger->lock);
+	troubles = ledger->troubles;
+	pthread_mutex_unlock(&ledger->lock);
+	metrics_write_single(page, "cancel_invite_ledger_bytes", METRICS_GAUGE,
+			     "Bytes of the ledger's files.", size_of_files(ledger));
+	metrics_write_single(page, "cancel_invite_ledger_errors_total", METRICS_COUNTER,
+			     "How often the ledger could not be used.", (double)troubles);
 }

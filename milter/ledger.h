@@ -68,4 +68,7 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 /* Records an attempt, copied, with the present time; does not wait for the disk. */
 void ledger_record(struct ledger *ledger, const struct attempt *attempt);
 
+/* A source of metrics (metrics_add_source()): the file's size, and how often it could not be used. */
+void ledger_write_metrics(void *ledger, struct buffer *page);
+
 #endif

@@ -68,6 +68,12 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 	if (!same_text(old->metrics_listen, new->metrics_listen))
 		log_write(LOG_LEVEL_WARNING,
 			  "reload: listen of [metrics] changes only with a restart");
+	if (!same_text(old->redis, new->redis) ||
+	    !same_text(old->redis_prefix, new->redis_prefix) ||
+	    !same_text(old->redis_password ? old->redis_password : "",
+		       new->redis_password ? new->redis_password : ""))
+		log_write(LOG_LEVEL_WARNING, "reload: redis, redis_password_file and prefix of "
+					     "[pace] change only with a restart");
 	if (!same_text(old->ledger_file ? old->ledger_file : "",
 		       new->ledger_file ? new->ledger_file : ""))
 		log_write(LOG_LEVEL_WARNING,

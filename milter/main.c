@@ -135,9 +135,13 @@ static bool start_services(struct server *server, int page_listening, struct pro
 	problem_set(why, "no memory");
 	server->began = (long long)time(NULL);
 	services->places = places_new();
+	services->pace = pace_new();
+	services->breakers = breakers_new();
 	services->metrics = metrics_new(VERSION);
-	if (!services->places || !services->metrics ||
+	if (!services->places || !services->pace || !services->breakers || !services->metrics ||
 	    !metrics_add_source(services->metrics, places_write_metrics, services->places) ||
+	    !metrics_add_source(services->metrics, pace_write_metrics, services->pace) ||
+	    !metrics_add_source(services->metrics, breakers_write_metrics, services->breakers) ||
 	    !metrics_process_add(services->metrics, &server->began))
 		return false;
 	services->http = http_start(why);
@@ -157,9 +161,12 @@ static bool start_ledger(struct server *server, const struct config *config, str
 		.retry = LEDGER_RETRY,
 	};
 
-	if (config->ledger_file)
-		server->services.ledger = ledger_start(&options, why);
-	return !config->ledger_file || server->services.ledger;
+	if (!config->ledger_file)
+		return true;
+	server->services.ledger = ledger_start(&options, why);
+	return server->services.ledger &&
+	       metrics_add_source(server->services.metrics, ledger_write_metrics,
+				  server->services.ledger);
 }
 
 /* ---- running ---- */
@@ -208,6 +215,19 @@ static int take_privileged(struct server *server, struct config *config, int *pa
 	return EX_OK;
 }
 
+/* With the log open: whether Redis is there goes to it. */
+static bool share_budgets(struct server *server, const struct config *config, struct problem *why)
+{
+	struct redis_store *store;
+
+	if (!config->redis[0])
+		return true;
+	problem_set(why, "no memory");
+	store = redis_store_new(&config->redis_address, config->redis_password,
+				config->redis_prefix);
+	return store && pace_share(server->services.pace, store, why);
+}
+
 static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -234,6 +254,10 @@ static int run(struct config *config)
 		return exit_code;
 	}
 	server_put_in_force(&server, config);
+	if (!share_budgets(&server, config, &why)) {
+		log_write(LOG_LEVEL_ERROR, "%s", why.text);
+		return EX_OSERR;
+	}
 	say_what_will_not_work(config);
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);

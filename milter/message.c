@@ -263,6 +263,12 @@ static void work(struct message *message, cancel_progress *progress, void *conte
 		message_cancel(message, progress, context);
 }
 
+bool message_may_wait(const struct message *message)
+{
+	return message->strip_only ||
+	       places_are_free(message->services->places, (size_t)message->config->max_active);
+}
+
 void message_finish(struct message *message, cancel_progress *progress, void *context)
 {
 	if (message->strip_only) {

@@ -28,6 +28,8 @@ struct message_services {
 	struct places *places;
 	struct metrics *metrics; /* or NULL: nothing is counted */
 	struct ledger *ledger;   /* NULL: keep nothing */
+	struct pace *pace;
+	struct breakers *breakers;
 };
 
 struct message;
@@ -98,6 +100,9 @@ enum message_next message_end_headers(struct message *message, const char *queue
 
 /* A piece of the body. MESSAGE_DECIDED: no more of it is wanted. */
 enum message_next message_add_body(struct message *message, const char *data, size_t length);
+
+/* Will message_finish() take its time? Not if all places are taken: then it only says so. */
+bool message_may_wait(const struct message *message);
 
 /*
  * The message is complete: does the work, blocks as long as it takes. `progress` is called about

@@ -43,6 +43,9 @@ static void handle_failure(struct message *message)
 	case CANCEL_INTERRUPTED:
 		message_tempfail(message, "4.4.2", "interrupted", LOG_LEVEL_WARNING, reason);
 		break;
+	case CANCEL_NO_TURN: /* not on_unavailable: nothing is wrong with Cronofy */
+		message_tempfail(message, "4.4.5", "no_turn", LOG_LEVEL_WARNING, reason);
+		break;
 	default:
 		message->result = "unavailable";
 		message->level = cancel->needs_administrator ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
@@ -121,25 +124,6 @@ static bool may_be_cancelled_already(const struct cancel_result *cancel)
 	       (cancel->status == 404 || cancel->status == 410 || cancel->status == 422);
 }
 
-/* Waits for a place, telling that we do. */
-static bool take_place(struct message *message, long long deadline, cancel_progress *progress,
-		       void *context)
-{
-	long long now;
-
-	while (!message->has_place && !places_are_closed(message->services->places) &&
-	       (now = monotonic_now()) < deadline) {
-		long long until = now + CANCEL_PROGRESS_INTERVAL;
-
-		message->has_place =
-			places_take(message->services->places, (size_t)message->config->max_active,
-				    until < deadline ? until : deadline);
-		if (!message->has_place && progress && !progress(context))
-			break;
-	}
-	return message->has_place;
-}
-
 void message_end_probe(struct message *message)
 {
 	message->result = "probe";
@@ -152,6 +136,8 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 {
 	struct cancel_request request = {
 		.account = message->account,
+		.pace = message->services->pace,
+		.breakers = message->services->breakers,
 		.invite_id = message->tag.id,
 		.recipient = message->invite_recipient,
 		.deadline = monotonic_now() + message->account->deadline,
@@ -160,7 +146,9 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 		.metrics = message->services->metrics,
 	};
 
-	if (!take_place(message, request.deadline, progress, context)) {
+	message->has_place =
+		places_take(message->services->places, (size_t)message->config->max_active);
+	if (!message->has_place) {
 		bool stopping = places_are_closed(message->services->places);
 
 		message_tempfail(message, "4.3.2", stopping ? "stopping" : "busy",

@@ -70,6 +70,8 @@ void message_write_log(struct message *message)
 		log_field(&line, "login", message->login);
 	log_field(&line, "message_id",
 		  message->headers.message_id[0] ? message->headers.message_id : "-");
+	if (message->cancel.waited > 0)
+		log_number(&line, "waited", message->cancel.waited);
 	if (message->cancel.attempts > 0)
 		log_cancel(message, &line);
 	log_calendar(message, &line);

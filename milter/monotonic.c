@@ -1,5 +1,6 @@
 #include "monotonic.h"
 
+#include <stdio.h>
 #include <time.h>
 
 long long monotonic_now(void)
@@ -31,4 +32,16 @@ int monotonic_wait(pthread_cond_t *condition, pthread_mutex_t *lock, long long u
 	};
 
 	return pthread_cond_timedwait(condition, lock, &moment);
+}
+
+const char *monotonic_show(long long moment, char out[MONOTONIC_SHOWN])
+{
+	/* A started second counts: who looks at that time shall not be too early. */
+	const time_t time_then = time(NULL) + (time_t)((moment - monotonic_now() + 999) / 1000);
+	struct tm then;
+
+	if (!localtime_r(&time_then, &then) ||
+	    strftime(out, MONOTONIC_SHOWN, "%H:%M:%S", &then) == 0)
+		snprintf(out, MONOTONIC_SHOWN, "later");
+	return out;
 }

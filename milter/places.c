@@ -1,15 +1,13 @@
 #include "places.h"
 
 #include "metrics.h"
-#include "monotonic.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 struct places {
 	pthread_mutex_t lock;
-	pthread_cond_t left;
-	size_t taken, waiting;
+	size_t taken;
 	bool closed;
 };
 
@@ -20,7 +18,6 @@ struct places *places_new(void)
 	if (!places)
 		return NULL;
 	pthread_mutex_init(&places->lock, NULL);
-	monotonic_condition_init(&places->left);
 	return places;
 }
 
@@ -28,23 +25,28 @@ void places_free(struct places *places)
 {
 	if (!places)
 		return;
-	pthread_cond_destroy(&places->left);
 	pthread_mutex_destroy(&places->lock);
 	free(places);
 }
 
-bool places_take(struct places *places, size_t most, long long until)
+bool places_take(struct places *places, size_t most)
 {
 	bool free_one;
 
 	pthread_mutex_lock(&places->lock);
-	places->waiting++;
-	while (places->taken >= most && !places->closed && monotonic_now() < until)
-		monotonic_wait(&places->left, &places->lock, until);
-	places->waiting--;
 	free_one = places->taken < most && !places->closed;
 	if (free_one)
 		places->taken++;
+	pthread_mutex_unlock(&places->lock);
+	return free_one;
+}
+
+bool places_are_free(struct places *places, size_t most)
+{
+	bool free_one;
+
+	pthread_mutex_lock(&places->lock);
+	free_one = places->taken < most && !places->closed;
 	pthread_mutex_unlock(&places->lock);
 	return free_one;
 }
@@ -53,7 +55,6 @@ void places_close(struct places *places)
 {
 	pthread_mutex_lock(&places->lock);
 	places->closed = true;
-	pthread_cond_broadcast(&places->left);
 	pthread_mutex_unlock(&places->lock);
 }
 
@@ -81,21 +82,14 @@ void places_leave(struct places *places)
 {
 	pthread_mutex_lock(&places->lock);
 	places->taken--;
-	pthread_cond_broadcast(&places->left);
 	pthread_mutex_unlock(&places->lock);
 }
 
 void places_write_metrics(void *context, struct buffer *page)
 {
 	struct places *places = context;
-	size_t taken, waiting;
 
-	pthread_mutex_lock(&places->lock);
-	taken = places->taken;
-	waiting = places->waiting;
-	pthread_mutex_unlock(&places->lock);
 	metrics_write_single(page, "cancel_invite_messages_active", METRICS_GAUGE,
-			     "Messages at work with Cronofy.", (double)taken);
-	metrics_write_single(page, "cancel_invite_messages_waiting", METRICS_GAUGE,
-			     "Messages that wait because max_active are at work.", (double)waiting);
+			     "Messages at work with Cronofy, or waiting for their turn.",
+			     (double)places_taken(places));
 }

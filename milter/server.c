@@ -22,6 +22,8 @@ static void pass_on(const struct message_services *services, const struct config
 	for (size_t i = 0; i < config->account_count; i++)
 		metrics_add_account(services->metrics, config->accounts[i].name);
 	metrics_set_config_loaded(services->metrics, (long long)time(NULL));
+	if (!pace_configure(services->pace, config))
+		log_write(LOG_LEVEL_ERROR, "no memory for the rates of all accounts");
 	if (services->ledger)
 		ledger_set_keep(services->ledger, config->ledger_keep);
 }

@@ -164,22 +164,31 @@ class TestCounters:
         made = scrape(port).value("cancel_invite_connections_opened_total")
         assert made == len({request.connection for request in cronofy.requests()}) == 1
 
-    def test_tell_how_many_are_at_work_and_how_many_wait(self, make, port, cronofy):
+    def test_tell_how_many_are_at_work_and_how_many_wait_for_a_turn(self, make, port, cronofy):
         def at_work_and_waiting():
             page = scrape(port)
             return (page.value("cancel_invite_messages_active"),
-                    page.value("cancel_invite_messages_waiting"))
+                    page.value("cancel_invite_turn_waiting"))
 
-        running = make(milter={"max_active": 1})
+        running = make(cronofy={"requests_per_second": 1, "requests_per_minute": 60})
         assert at_work_and_waiting() == (0, 0)
-        cronofy.script("board-1", trouble("held"))
-        messages = [Delivery(running.socket, TAGGED)]
-        cronofy.wait_for_requests()
-        messages += [Delivery(running.socket, TAGGED), Delivery(running.socket, TAGGED)]
-        until(lambda: at_work_and_waiting() == (1, 2), 5, at_work_and_waiting)
-        cronofy.release()
+        messages = [Delivery(running.socket, TAGGED) for _ in range(3)]
+        until(lambda: at_work_and_waiting() == (2, 2), 5, at_work_and_waiting)
         assert all(message.result().action == "accept" for message in messages)
         assert at_work_and_waiting() == (0, 0)
+
+    def test_tell_of_the_breaker(self, make, port, cronofy):
+        running = make(cronofy={"breaker_failures": 1, "attempts": 1})
+        cronofy.script("board-1", status(503))
+        deliver(running, TAGGED)
+        assert scrape(port).value("cancel_invite_breaker_open") == 1
+
+    def test_tell_of_the_ledger(self, make, port, workdir):
+        running = make(ledger={"file": "ledger.db"})
+        deliver(running, TAGGED)
+        page = scrape(port)
+        assert page.value("cancel_invite_ledger_bytes") > 4096
+        assert page.value("cancel_invite_ledger_errors_total") == 0
 
     def test_tell_of_reloads(self, make, port):
         running = make()

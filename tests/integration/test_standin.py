@@ -131,6 +131,62 @@ def test_a_held_request_is_answered_when_released(standin):
         assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+def ask(standin, key="CRN_test-key", count=1):
+    """The status of each of `count` requests in a row."""
+    return [post(standin.http, key=key)[0] for _ in range(count)]
+
+
+def test_has_no_limits_unless_told_to(standin):
+    standin.set(open=True)
+    assert ask(standin, count=120) == [200] * 120
+    assert standin.counts()["limited"] == 0
+
+
+def test_lets_no_more_requests_of_a_key_arrive_in_any_second(standin):
+    standin.set(open=True, per_second=3, api_keys=["CRN_test-key", "CRN_other"])
+    assert ask(standin, count=5) == [200, 200, 200, 429, 429]
+    assert ask(standin, "CRN_other") == [200]
+    assert standin.counts()["limited"] == 2
+    assert standin.counts()["cancels"] == 4
+    first = standin.requests()[0].time
+    while time.monotonic() < first + 0.95:
+        time.sleep(0.01)
+    assert ask(standin) == [429]
+    while time.monotonic() < first + 1:
+        time.sleep(0.01)
+    assert ask(standin) == [200]
+
+
+def test_lets_no_more_requests_of_a_key_arrive_in_any_minute(standin):
+    standin.set(open=True, per_second=5, per_minute=7)
+    assert ask(standin, count=5) == [200] * 5
+    time.sleep(1)
+    assert ask(standin, count=4) == [200, 200, 429, 429]
+    standin.set(per_minute=0)
+    assert ask(standin) == [200]
+
+
+@pytest.mark.parametrize("seconds, header", [(None, None), (0, "0"), (7, "7")])
+def test_says_with_429_when_to_come_back_if_told_to(standin, seconds, header):
+    standin.set(open=True, per_second=1, retry_after=seconds)
+    assert ask(standin) == [200]
+    connection = http.client.HTTPConnection(urlsplit(standin.http).netloc, timeout=10)
+    connection.request("POST", "/v1/smart_invites", json.dumps(CANCEL),
+                       {"Authorization": "Bearer CRN_test-key", "Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Retry-After")) == (429, header)
+    connection.close()
+
+
+def test_starts_with_the_limits_it_is_given():
+    with Standin(open=True, per_second=2, per_minute=9, retry_after=3) as standin:
+        assert ask(standin, count=3) == [200, 200, 429]
+        standin.set(per_second=0)
+        standin.reset()
+        assert ask(standin, count=3) == [200, 200, 429]
+        assert not standin.violations()
+
+
 @pytest.mark.parametrize("listener", ["untrusted", "expired", "wrong_host", "tls11"])
 def test_faulty_tls_is_noticed_by_a_client_that_looks(standin, listener):
     if not getattr(standin, listener):

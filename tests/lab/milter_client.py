@@ -117,6 +117,12 @@ class MilterSession:
         packet = self._read_exactly(length)
         return packet[:1], packet[1:]
 
+    def has_answer(self):
+        """Is there something to read? A poll: select takes no descriptor above 1023."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
+
     def _read_exactly(self, length):
         data = bytearray()
         while len(data) < length:
@@ -300,7 +306,7 @@ class MilterSession:
         return verdict, progress, quarantine
 
     def _expect_silence(self):
-        if select.select([self._socket], [], [], 0)[0]:
+        if self.has_answer():
             more = self._socket.recv(100, socket.MSG_PEEK)
             assert not more, f"a reply that nobody awaits: {more}"
 

@@ -95,7 +95,7 @@ class Standin:
         self.stop()
 
     def start(self, *, http2=False, latency=None, open=False, second_cancel="same", api_keys=(),
-              http2_streams=100, tls_dir=None):
+              http2_streams=100, tls_dir=None, per_second=0, per_minute=0, retry_after=None):
         """Raises Missing if http2 is wanted and there is no nghttpx."""
         if self._options:
             options, self._options = self._options, {}
@@ -105,6 +105,8 @@ class Standin:
         argv += ["--latency", latency] if latency else []
         argv += ["--open"] if open else []
         argv += ["--tls-dir", tls_dir] if tls_dir else []
+        argv += ["--per-second", str(per_second), "--per-minute", str(per_minute)]
+        argv += ["--retry-after", str(retry_after)] if retry_after is not None else []
         for key in api_keys:
             argv += ["--api-key", key]
         self._errors = tempfile.TemporaryFile("w+")
@@ -153,7 +155,9 @@ class Standin:
         self._do("script", id=id, replies=replies)
 
     def set(self, **settings):
-        """latency (seconds), open, second_cancel ("same", "higher", "404", "422"), api_keys."""
+        """latency (seconds), open, second_cancel ("same", "higher", "404", "422"), api_keys,
+        per_second and per_minute (0: no limit), retry_after (seconds, or None).
+        """
         self._do("set", **settings)
 
     def requests(self, id=None):
@@ -177,7 +181,7 @@ class Standin:
         return self._do("connections")
 
     def counts(self):
-        """requests, cancels, in_flight, peak_in_flight."""
+        """requests, cancels, in_flight, peak_in_flight, limited (by 429)."""
         return self._do("counts")
 
     def release(self):

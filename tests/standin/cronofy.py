@@ -2,6 +2,7 @@
 """A Cronofy to run against: its cancel endpoint, on loopback, with every answer one can think of.
 
     cronofy.py [--latency 100ms] [--open] [--http2] [--tls-dir DIR] [--api-key KEY]...
+               [--per-second N] [--per-minute N] [--retry-after SECONDS]
 
 It prints one line of JSON once it serves:
 
@@ -25,6 +26,10 @@ A request for an invite takes the next of its scripted replies, if there are any
     delay                   seconds before the answer, in place of --latency
     times                   how many requests it serves (1), or "forever"
 and what the trouble wants to know. The script of "*" serves invites that have none.
+
+With --per-second or --per-minute it keeps Cronofy's limits: a request that would be one too many of
+its key in the second, or in the minute, that ends with it gets 429, with Retry-After if a number of
+seconds is given for it. Such a request does not count itself. Requests with a scripted reply count.
 
 The control takes POST with a JSON object: "do" names a method of class Control, the rest is
 its arguments. client.py does it for tests.
@@ -65,6 +70,24 @@ class Refusal(Exception):
         super().__init__(status)
         self.status = status
         self.body = body
+
+
+class Limits:
+    """When the requests of each key that were not over the limit arrived, for a minute."""
+
+    def __init__(self):
+        self._arrivals = collections.defaultdict(collections.deque)
+
+    def allow(self, key, now, per_second, per_minute):
+        arrivals = self._arrivals[key]
+        while arrivals and arrivals[0] <= now - 60:
+            arrivals.popleft()
+        if per_minute and len(arrivals) >= per_minute:
+            return False
+        if per_second and len(arrivals) >= per_second and arrivals[-per_second] > now - 1:
+            return False
+        arrivals.append(now)
+        return True
 
 
 class Answer:
@@ -131,7 +154,9 @@ class Cronofy(http1.Site):
         self.clients = {}  # connection names, in the order of their first request
         for connection in list(self.connections):
             connection.drop_if_busy()
-        self.counts = dict.fromkeys(("requests", "cancels", "in_flight", "peak_in_flight"), 0)
+        self.limits = Limits()
+        self.counts = dict.fromkeys(
+            ("requests", "cancels", "in_flight", "peak_in_flight", "limited"), 0)
 
     # What connections tell
 
@@ -179,6 +204,9 @@ class Cronofy(http1.Site):
         request.invite_id, request.recipient = contract.read_cancel(request, self.authorities)
         if request.api_key not in self.api_keys:
             raise Refusal(401)
+        if not self.limits.allow(request.api_key, request.time, self.per_second, self.per_minute):
+            self.counts["limited"] += 1
+            return self._limited(connection, request)
         details = self._next_reply(request.invite_id)
         invite = self.invites.get((request.invite_id, request.recipient))
         if invite is None and (details or self.open):
@@ -190,6 +218,12 @@ class Cronofy(http1.Site):
         if details.get("status", 200) < 300 and details.get("trouble") not in NOT_CANCELLED:
             self._cancel(invite, request)
         return Answer(self, connection, request, invite, details)
+
+    def _limited(self, connection, request):
+        details = {"status": 429}
+        if self.retry_after is not None:
+            details["headers"] = {"Retry-After": str(self.retry_after)}
+        return Answer(self, connection, request, None, details)
 
     def _next_reply(self, invite_id):
         for key in (invite_id, "*"):
@@ -251,9 +285,13 @@ class Control(http1.Site):
         self._cronofy.scripts[id] = collections.deque(replies)
 
     def set(self, **settings):
-        """latency (seconds), open, second_cancel (one of SECOND_CANCELS), api_keys (a list)."""
+        """latency (seconds), open, second_cancel (one of SECOND_CANCELS), api_keys (a list).
+
+        per_second, per_minute: the limits, 0 for none; retry_after: seconds, or None.
+        """
         for name, value in settings.items():
-            if name not in ("latency", "open", "second_cancel", "api_keys") or (
+            if name not in ("latency", "open", "second_cancel", "api_keys", "per_second",
+                            "per_minute", "retry_after") or (
                     name == "second_cancel" and value not in SECOND_CANCELS):
                 raise ValueError(f"{name} = {value}")
             setattr(self._cronofy, name, value)
@@ -298,7 +336,8 @@ async def serve(options):
     loop = asyncio.get_running_loop()
     cronofy = Cronofy({
         "latency": options.latency, "open": options.open, "second_cancel": options.second_cancel,
-        "api_keys": options.api_key,
+        "api_keys": options.api_key, "per_second": options.per_second,
+        "per_minute": options.per_minute, "retry_after": options.retry_after,
     })
     certificates.make(options.tls_dir)
 
@@ -365,6 +404,11 @@ def main():
     parser.add_argument("--second-cancel", choices=SECOND_CANCELS, default="same",
                         help="the answer to one who cancels again")
     parser.add_argument("--api-key", action="append", help=f"a key to take ({API_KEY})")
+    parser.add_argument("--per-second", type=int, default=0, metavar="N",
+                        help="requests of a key that may arrive in any second (any number)")
+    parser.add_argument("--per-minute", type=int, default=0, metavar="N",
+                        help="... in any minute")
+    parser.add_argument("--retry-after", type=int, metavar="SECONDS", help="said with 429")
     options = parser.parse_args()
     options.api_key = options.api_key or [API_KEY]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -86,6 +86,14 @@ static void every_key_has_the_documented_default(void **state)
 	assert_int_equal(account->timeout, 20000);
 	assert_int_equal(account->deadline, 60000);
 	assert_int_equal(account->attempts, 3);
+	assert_int_equal(account->requests_per_second, 50);
+	assert_int_equal(account->requests_per_minute, 500);
+	assert_int_equal(account->breaker_failures, 5);
+	assert_int_equal(account->breaker_pause, 30000);
+	assert_string_equal(config->redis, "");
+	assert_null(config->redis_password);
+	assert_string_equal(config->redis_prefix, "cancel-invite-milter:");
+	assert_int_equal(config->share_of, 1);
 	config_release(config);
 }
 
@@ -137,7 +145,11 @@ static void reads_every_key(void **state)
 		"[metrics]\nlisten = 127.0.0.1:9895\n"
 		"[ledger]\nfile = /x/l.db\nkeep = 7d\nrequired = yes\n"
 		"[cronofy]\ndata_center = uk\napi_key_file = key\nca_file = key\n"
-		"proxy = http://proxy.example:3128\ntimeout = 10ms\ndeadline = 4m\nattempts = 10\n");
+		"proxy = http://proxy.example:3128\ntimeout = 10ms\ndeadline = 4m\nattempts = 10\n"
+		"requests_per_second = 4\nrequests_per_minute = 100000\nbreaker_failures = 1\n"
+		"breaker_pause = 10ms\n"
+		"[pace]\nredis = redis://joe:@cache.example:7000/3\nredis_password_file = other-key\n"
+		"prefix = x:\nshare = 1/4\n");
 	const struct account *account = &config->accounts[0];
 
 	assert_string_equal(config->socket, "inet:10025@127.0.0.1");
@@ -168,6 +180,16 @@ static void reads_every_key(void **state)
 	assert_int_equal(account->timeout, 10);
 	assert_int_equal(account->deadline, 240000);
 	assert_int_equal(account->attempts, 10);
+	assert_int_equal(account->requests_per_second, 4);
+	assert_int_equal(account->requests_per_minute, 100000);
+	assert_int_equal(account->breaker_failures, 1);
+	assert_int_equal(account->breaker_pause, 10);
+	assert_string_equal(config->redis_address.host, "cache.example");
+	assert_int_equal(config->redis_address.port, 7000);
+	assert_int_equal(config->redis_address.database, 3);
+	assert_string_equal(config->redis_password, "CRN_other");
+	assert_string_equal(config->redis_prefix, "x:");
+	assert_int_equal(config->share_of, 4);
 	config_release(config);
 }
 
@@ -335,6 +357,23 @@ static const struct {
 	{KEY "timeout = 121s\n", 3, "120s"},
 	{KEY "deadline = 241s\n", 3, "240s"},
 	{KEY "attempts = 0\n", 3, "from 1 to 10"},
+	{KEY "requests_per_second = 0\n", 3, "from 1 to 10000"},
+	{KEY "requests_per_second = 10001\n", 3, "from 1 to 10000"},
+	{KEY "requests_per_minute = 0\n", 3, "from 1 to 100000"},
+	{KEY "requests_per_minute = 100001\n", 3, "from 1 to 100000"},
+	{KEY "breaker_failures = 0\n", 3, "from 1 to 1000"},
+	{KEY "breaker_pause = 1ms\n", 3, "from 10ms to"},
+	{KEY "requests_per_second = 2\n[pace]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
+	{KEY "requests_per_minute = 2\n[pace]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
+	{KEY "[pace]\nshare = 1/\n", 4, "1/N"},
+	{KEY "[pace]\nshare = 1/0\n", 4, "1/N"},
+	{KEY "[pace]\nshare = 2/3\n", 4, "1/N"},
+	{KEY "[pace]\nshare = 1/2x\n", 4, "1/N"},
+	{KEY "[pace]\nshare = 0.5\n", 4, "1/N"},
+	{KEY "[pace]\nredis = cache.example\n", 4, "names no Redis"},
+	{KEY "[pace]\nredis_password_file = nothing\n", 4, "redis_password_file: "},
+	{KEY "[pace]\nredis = redis://:a@h\nredis_password_file = key\n", 5, "a password in redis too"},
+	{KEY "[pace]\nattempts = 1\n", 4, "unknown key in [pace]"},
 	{KEY "attempts = 11\n", 3, "from 1 to 10"},
 	{"[milter]\nsocket_mode = 0888\n" KEY, 2, "octal"},
 	{"[milter]\nsocket_mode = 01000\n" KEY, 2, "from 00 to 0777"},

@@ -1,0 +1,110 @@
+/* pace_state: what is known of the budgets; for the files that pace is made of, and for no others. */
+#ifndef PACE_STATE_H
+#define PACE_STATE_H
+
+#include "pace.h"
+#include "sha256.h"
+#include "window.h"
+
+#include <pthread.h>
+
+#define PACE_FULL_LEVEL      16
+#define PACE_LEVEL_INTERVAL  1000 /* ms, in which the rate rises by a sixteenth */
+#define PACE_RECORDS_MAXIMUM 4096
+
+/* One who waits for a turn; on its thread's stack. */
+struct pace_waiter {
+	struct pace_waiter *next;
+	struct pace_turn *turn;
+	bool granted; /* the turn is its own, and the queue knows it no more */
+	pthread_cond_t look;
+	unsigned int wakes; /* the pace's, when it last looked */
+};
+
+struct pace_budget {
+	struct pace *pace;
+	struct pace_budget *next;
+	char id[SHA256_HEX_LENGTH + 1]; /* of endpoint and key */
+	char names[160];                /* of its accounts, for the log */
+	unsigned int configured;        /* by which configuration, counted */
+	struct window_rates rates;
+	struct window window; /* what was used, as far as it is known here */
+	struct pace_waiter *first, *last;
+	size_t waiting;
+
+	long long quickest[2]; /* ms, of the answers since that moment, and in the time before it */
+	long long quickest_since;
+	unsigned int answers; /* so far, up to a few */
+
+	long long not_before; /* the moment; after a 429 */
+	bool slowed;
+	long long level; /* at `not_before`, in sixteenths of the rates; then it rises */
+	unsigned long long slowed_at; /* turns up to this number say nothing new by a 429 */
+
+	/* Of a shared budget. */
+	long long shared_ready;        /* not worth asking Redis before this moment */
+	long long used[REDIS_SECONDS]; /* by all, in the seconds before `looked` */
+	long long looked;
+	long long others; /* used by all others in the last minute */
+};
+
+/* What Redis does not know yet. */
+struct pace_record {
+	struct pace_budget *budget;
+	struct redis_turn turn; /* its age is the moment until it is sent */
+};
+
+enum pace_mode {
+	PACE_LOCAL,     /* nothing is shared */
+	PACE_SHARED,    /* Redis says who goes */
+	PACE_ALONE,     /* Redis is away: a share of the rates */
+	PACE_RETURNING, /* Redis is back, and is being told by everybody: still a share */
+};
+
+struct pace {
+	pthread_mutex_t lock;        /* guards all below */
+	struct pace_budget *budgets; /* they stay: as few as the keys that were ever configured */
+	unsigned int configurations;
+	long long share_of;
+	unsigned long long last_number; /* of turns */
+	unsigned int wakes;
+
+	enum pace_mode mode;
+	struct redis_store *store;
+	long long shared_from; /* the moment at which PACE_RETURNING ends */
+	pthread_t keeper;
+	pthread_cond_t keeper_look;
+	bool stopping;
+	struct pace_record *records; /* PACE_RECORDS_MAXIMUM of them, if there is a store */
+	size_t record_count;
+};
+
+/* The name of an account's budget: a hash of its endpoint and key. */
+void pace_name_budget(const struct account *account, char id[SHA256_HEX_LENGTH + 1]);
+
+/* All others with the lock held. */
+
+/* The budget of that name, made if there is none yet; NULL if there is no memory. */
+struct pace_budget *pace_find_budget(struct pace *pace, const struct account *account,
+				     const char *id);
+
+/* How much may be used now: less after a 429. Tells when that is all of it again. */
+struct window_rates pace_rates(struct pace_budget *budget, long long now);
+
+/* What a turn weighs: alone, it stands for what all who share the budget do. */
+long long pace_weight(const struct pace *pace);
+
+/* Has the first who waits look, or all of them. */
+void pace_signal_first(struct pace_budget *budget);
+void pace_signal_all(struct pace *pace);
+
+/* Redis is to know that this turn was used at this moment. */
+void pace_record(struct pace_budget *budget, unsigned long long number, long long moment);
+
+/* Redis did not answer. */
+void pace_lost(struct pace *pace);
+
+/* Ends the thread that looks after the store. Without the lock. */
+void pace_stop_keeper(struct pace *pace);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * redis_store: what several filters know in common, in Redis or Valkey.
+ *
+ * Budgets: who called Cronofy when, so that all of them together keep its limits; by the clock of
+ * the server, so that theirs need not agree. And calendars that were obtained, so that a message
+ * tried again through another host finds them. No key and no password is ever stored: budgets are
+ * named by a hash. Everything stored expires.
+ *
+ * One connection, used by one thread at a time. Every call but redis_store_connect() takes at most
+ * about REDIS_TIMEOUT, plus those that wait before it; one that fails ends the connection, and from
+ * then on all fail at once until redis_store_connect() was good. Safe to call from several threads.
+ */
+#ifndef REDIS_STORE_H
+#define REDIS_STORE_H
+
+#include "buffer.h"
+#include "problem.h"
+#include "redis_address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REDIS_TIMEOUT 250 /* ms, of connecting and of one answer */
+#define REDIS_SECONDS 61 /* a minute, in which the limits are counted, and what is just beginning */
+#define REDIS_PREFIX  "cancel-invite-milter:"
+
+struct redis_store;
+
+/*
+ * Connects to nothing yet. `prefix` goes before each key's name. `password` is for when the address
+ * holds none; NULL or "": none. NULL if there is no memory. Everything is copied.
+ */
+struct redis_store *redis_store_new(const struct redis_address *address, const char *password,
+				    const char *prefix);
+void redis_store_free(struct redis_store *store);
+
+/* Connects if there is no connection. False, and why; a name server may take its time. */
+bool redis_store_connect(struct redis_store *store, struct problem *why);
+
+/* Why there is no connection, if there is none. */
+void redis_store_tell(struct redis_store *store, struct problem *why);
+
+/* ---- budgets ---- */
+
+/* How many turns one call deals with at most. */
+#define REDIS_TURNS_MAXIMUM 64
+
+/*
+ * Takes up to `most` turns from a budget now. They are called `number` and so on, which the caller has
+ * not used before; `granted` is how many they are, and if they are fewer, `wait` is after how many ms
+ * to ask again. Until it is recorded, a turn counts for some seconds as if it were always just
+ * happening. False: Redis did not answer.
+ */
+bool redis_store_take(struct redis_store *store, const char *budget, unsigned long long number,
+		      size_t most, long long per_second, long long per_minute, size_t *granted,
+		      long long *wait);
+
+/* A turn, taken or not, that was used `age` ms ago (-1000 to 0: that may yet turn out to be older). */
+struct redis_turn {
+	unsigned long long number;
+	long long age;
+};
+
+/* What `age` says that a turn was never used. */
+#define REDIS_UNUSED (REDIS_SECONDS * 1000LL)
+
+/* Records when turns were really used, at most REDIS_TURNS_MAXIMUM. */
+bool redis_store_record(struct redis_store *store, const char *budget,
+			const struct redis_turn *turns, size_t count);
+
+/* Nobody gets a turn for this many ms. */
+bool redis_store_pause(struct redis_store *store, const char *budget, long long duration);
+
+/* How many turns all filters used in each of the last seconds, the current one first. */
+bool redis_store_look(struct redis_store *store, const char *budget, long long used[REDIS_SECONDS]);
+
+/* ---- calendars ---- */
+
+/* A message's cancellation. */
+struct redis_cancellation {
+	const char *account;
+	const char *invite_id;
+	const char *recipient;
+	const char *message_id;
+};
+
+/* Keeps its calendar for `lifetime` ms. */
+bool redis_store_keep(struct redis_store *store, const struct redis_cancellation *cancellation,
+		      const char *calendar, size_t length, long long lifetime);
+
+/* Appends the calendar that was kept; nothing if there is none. False: Redis did not answer. */
+bool redis_store_find(struct redis_store *store, const struct redis_cancellation *cancellation,
+		      struct buffer *calendar);
+
+#endif

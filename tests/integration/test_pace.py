@@ -1,0 +1,346 @@
+"""The filter against a Cronofy that keeps its limits, or that is away."""
+
+import contextlib
+import math
+import re
+import socket
+import time
+
+import pytest
+
+from lab.filter_process import FilterProcess, run, write_config
+from lab.milter_client import TAG, Delivery, MilterSession, mail
+from lab.process import until
+from lab.redis import Redis
+from lab.workdir import Workdir
+from standin.client import forever, status, trouble
+
+TAGGED = mail(TAG)
+LONG = {"timeout": "20s", "deadline": "60s"}
+MANY = {"max_active": 2000}
+
+
+@pytest.fixture
+def cronofy(standin):
+    standin.set(open=True)
+    yield standin
+    assert not standin.violations()
+
+
+@pytest.fixture
+def start(cronofy):
+    """Starts a filter with these sections of its configuration."""
+    with contextlib.ExitStack() as stack:
+        def start_one(**sections):
+            folder = stack.enter_context(Workdir())
+            running = stack.enter_context(FilterProcess(folder, cronofy, **sections))
+            # It learns that this server speaks HTTP/1.1, and has a connection.
+            with MilterSession(running.socket) as mta:
+                assert mta.deliver(TAGGED).action == "accept"
+            return running
+        yield start_one
+
+
+@pytest.fixture
+def redis(workdir):
+    with Redis(str(workdir.path)) as running:
+        yield running
+
+
+def burst(filters, count):
+    """So many messages at once, over the filters by turns."""
+    return [Delivery(filters[n % len(filters)].socket, mail(f"X-Cancel-Invite: board-{n}"))
+            for n in range(count)]
+
+
+def deliver(running, message=TAGGED):
+    with MilterSession(running.socket) as mta:
+        return mta.deliver(message)
+
+
+def seconds(action):
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+def most_in(span, times):
+    """The most of these times that any window of that length holds."""
+    times = sorted(times)
+    first = most = 0
+    for last, moment in enumerate(times):
+        while times[first] <= moment - span:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def rate_of(cronofy, filters, per_second, count):
+    """Sends so many; gives which part of the permitted rate was used. No request may be too early."""
+    time.sleep(1)
+    before = len(cronofy.requests())
+    assert_all_accepted(burst(filters, count))
+    times = sorted(request.time for request in cronofy.requests())[before:]
+    assert len(times) == count
+    assert cronofy.counts()["limited"] == 0
+    least = math.ceil(count / per_second) - 1
+    return least / (times[-1] - times[0])
+
+
+def best_of_five(measure):
+    """The best part of the permitted rate that was used: a busy machine only ever makes it less."""
+    rates = []
+    while len(rates) < 5 and max(rates, default=0) < 0.95:
+        rates.append(measure())
+    print("of the permitted rate:", *(f"{rate:.3f}" for rate in rates))
+    return max(rates)
+
+
+def assert_all_accepted(deliveries):
+    for delivery in deliveries:
+        assert delivery.result(60).action == "accept", delivery.result()
+
+
+class TestLimit:
+    def test_is_used_up_and_never_hit(self, start, cronofy):
+        cronofy.set(per_second=100)
+        running = start(milter=MANY, cronofy={**LONG, "requests_per_second": 100})
+
+        def measure():
+            rate = rate_of(cronofy, [running], 100, 500)
+            assert most_in(1, [request.time for request in cronofy.requests()]) == 100
+            return rate
+
+        assert best_of_five(measure) >= 0.95
+        waited = [int(ms) for ms in re.findall(r" waited=(\d+) ", running.log())]
+        assert 3000 <= max(waited) <= 7000, max(waited)
+
+    def test_is_never_hit_though_the_first_calls_take_long_to_leave(self, cronofy, workdir):
+        """Every one of a first burst waits for connections and their TLS handshakes."""
+        cronofy.set(per_second=20)
+        with FilterProcess(workdir.path, cronofy, milter=MANY,
+                           cronofy={**LONG, "requests_per_second": 20}) as running:
+            assert_all_accepted(burst([running], 70))
+        assert cronofy.counts()["limited"] == 0
+
+    def test_is_that_of_a_minute_too_and_who_would_be_too_late_is_told_at_once(self, start, cronofy):
+        cronofy.set(per_minute=10)
+        running = start(cronofy={"requests_per_minute": 10, "timeout": "5s", "deadline": "20s"})
+        deliveries = burst([running], 20)
+        assert seconds(lambda: [delivery.result() for delivery in deliveries]) < 5
+        replies = [delivery.result().reply for delivery in deliveries]
+        assert replies.count("") == 9
+        for reply in filter(None, replies):
+            assert reply.startswith("451 4.4.5 ") and "within the deadline" in reply, reply
+        assert cronofy.counts()["limited"] == 0
+        assert cronofy.counts()["requests"] == 10
+        running.wait_for_log("result=no_turn .*reply=451_4.4.5")
+
+    def test_is_of_the_key_whichever_account_has_it(self, start, cronofy):
+        cronofy.set(per_minute=6)
+        running = start(accounts={
+            "first": {"senders": "@acme.example", "requests_per_minute": 6,
+                      "api_key": cronofy.api_key},
+            "second": {"senders": "@branch.example", "requests_per_minute": 9,
+                       "api_key": cronofy.api_key}})
+        deliveries = [Delivery(running.socket, TAGGED, sender=f"x@{name}.example")
+                      for name in ("acme", "branch") * 6]
+        assert sum(delivery.result().action == "accept" for delivery in deliveries) == 5
+        assert cronofy.counts()["limited"] == 0
+
+    def test_and_what_was_used_of_it_survive_a_reload(self, start, cronofy):
+        running = start(cronofy={"requests_per_minute": 3})
+        assert deliver(running).action == "accept"
+        running.reload(cronofy={"requests_per_minute": 4})
+        running.wait_for_log("is in force")
+        assert [deliver(running).action for _ in range(3)] == ["accept", "accept", "tempfail"]
+        assert cronofy.counts()["requests"] == 4
+
+    def test_of_a_second_try_is_kept_too(self, start, cronofy):
+        running = start(cronofy={**LONG, "requests_per_second": 2, "attempts": 3})
+        cronofy.script("*", forever(status(503)))
+        time.sleep(1)
+        for delivery in burst([running], 3):
+            assert delivery.result(30).action == "tempfail"
+        times = [request.time for request in cronofy.requests()][1:]
+        assert len(times) == 9
+        assert most_in(1, times) == 2
+
+    def test_lets_go_of_messages_whose_mta_is_gone(self, start, cronofy):
+        running = start(cronofy={**LONG, "requests_per_second": 1})
+        gone = MilterSession(running.socket)
+        gone.begin(TAGGED, "eom")
+        time.sleep(0.1)
+        waiting = MilterSession(running.socket)
+        message = waiting.begin(mail("X-Cancel-Invite: board-2"), "eom")
+        gone.drop()
+        assert waiting.end_of_message(message)[0] == ("accept", "")
+        waiting.quit()
+
+
+class TestTooManyRequests:
+    def test_slow_the_account_down_which_then_recovers(self, start, cronofy):
+        cronofy.set(per_second=30)
+        running = start(milter=MANY, cronofy={**LONG, "requests_per_second": 100})
+        assert_all_accepted(burst([running], 60))
+        assert 0 < cronofy.counts()["limited"] <= 100
+        told = running.log().count("over Cronofy's limit (429)")
+        assert 1 <= told <= 4, running.log()
+        cronofy.set(per_second=0)
+
+        def recovered():
+            assert deliver(running).action == "accept"
+            return "pace: account cronofy has recovered" in running.log()
+
+        until(recovered, 20, "the full rate")
+
+    def test_are_not_repeated_before_the_moment_that_cronofy_names(self, start, cronofy):
+        running = start(cronofy=LONG)
+        cronofy.script("board-1", status(429, retry_after=2))
+        first = Delivery(running.socket, TAGGED)
+        cronofy.wait_for_requests(2)
+        running.wait_for_log("over Cronofy's limit")
+        second = Delivery(running.socket, mail("X-Cancel-Invite: board-2"))
+        assert_all_accepted([first, second])
+        limited, *later = [request.time for request in cronofy.requests()][1:]
+        assert len(later) == 2
+        assert min(later) >= limited + 2
+
+
+class TestBreaker:
+    KEYS = {"attempts": 1, "breaker_failures": 3, "breaker_pause": "1s"}
+
+    def test_answers_for_a_dead_data_center_until_it_lives(self, start, cronofy):
+        running = start(cronofy={**LONG, **self.KEYS})
+        cronofy.script("*", forever(status(503)))
+        for _ in range(3):
+            assert deliver(running).reply.startswith("451 4.4.1 ")
+        running.wait_for_log(r"^warning: breaker: localhost:\d+ has not answered 3 times in a row")
+        for _ in range(5):
+            reply = deliver(running).reply
+            assert re.search(r"^451 4.4.1 .*Cronofy \(localhost:\d+\) has not answered 3 times; "
+                             r"asked again at \d\d:\d\d:\d\d$", reply), reply
+        assert len(cronofy.requests()) == 1 + 3
+        time.sleep(1)
+        # One at a time finds out.
+        cronofy.script("*", forever(trouble("held")))
+        probe = Delivery(running.socket, TAGGED)
+        cronofy.wait_for_requests(5)
+        others = burst([running], 10)
+        for other in others:
+            assert "it is being asked now" in other.result().reply
+        assert len(cronofy.requests()) == 5
+        cronofy.release()
+        assert_all_accepted([probe])
+        running.wait_for_log("^info: breaker: localhost:.* answers again")
+        cronofy.script("*")
+        assert_all_accepted(burst([running], 10))
+
+    def test_stays_open_while_probes_fail(self, start, cronofy):
+        running = start(cronofy={**LONG, **self.KEYS, "breaker_pause": "200ms"})
+        cronofy.script("*", forever(trouble("reset")))
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            assert deliver(running).action == "tempfail"
+        assert 1 + 3 + 4 <= len(cronofy.requests()) <= 1 + 3 + 8
+        assert running.log().count("warning: breaker:") == 1
+
+    @pytest.mark.parametrize("answer", [status(404), status(401), status(429), status(302)])
+    def test_stays_closed_for_answers_of_a_living_one(self, start, cronofy, answer):
+        running = start(cronofy={**LONG, **self.KEYS, "breaker_failures": 1})
+        cronofy.script("*", forever(answer))
+        for _ in range(2):
+            deliver(running)
+        assert "breaker" not in running.log()
+        assert len(cronofy.requests()) == 3
+
+    def test_wakes_those_who_wait_for_a_turn(self, start, cronofy):
+        running = start(cronofy={**LONG, **self.KEYS, "requests_per_second": 1,
+                                 "breaker_failures": 1, "breaker_pause": "30s"})
+        cronofy.script("*", forever(status(503)))
+        deliveries = burst([running], 20)
+        assert seconds(lambda: [delivery.result() for delivery in deliveries]) < 4
+        for delivery in deliveries:
+            assert delivery.result().reply.startswith("451 4.4.1 "), delivery.result()
+        assert len(cronofy.requests()) == 2
+
+    def test_wakes_those_who_wait_for_another_try(self, start, cronofy):
+        running = start(cronofy={**LONG, **self.KEYS, "attempts": 3, "breaker_pause": "30s"})
+        cronofy.script("*", status(503, headers={"Retry-After": "15"}), forever(status(503)))
+        patient = Delivery(running.socket, TAGGED)
+        cronofy.wait_for_requests(2)
+        for _ in range(2):
+            deliver(running, mail("X-Cancel-Invite: board-2"))
+        assert "has not answered" in patient.result(4).reply
+
+
+class TestSharedBudget:
+    def test_is_used_up_and_never_hit_by_two_together(self, start, cronofy, redis):
+        cronofy.set(per_second=100)
+        filters = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 100},
+                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+        assert best_of_five(lambda: rate_of(cronofy, filters, 100, 500)) >= 0.95
+        for running in filters:
+            assert "Redis" not in running.log()
+            assert len(re.findall("result=cancelled", running.log())) % 250 == 1
+
+    def test_is_used_up_by_one_if_the_other_is_idle(self, start, cronofy, redis):
+        cronofy.set(per_second=50)
+        busy, _ = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 50},
+                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+        assert best_of_five(lambda: rate_of(cronofy, [busy], 50, 200)) >= 0.95
+
+    def test_is_kept_when_redis_goes_and_when_it_comes(self, start, cronofy, redis):
+        cronofy.set(per_second=50)
+        filters = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 50},
+                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+        deliveries = burst(filters, 400)
+        time.sleep(1.3)
+        redis.stop()
+        for running in filters:
+            running.wait_for_log(r"^warning: pace: Redis cannot be used \(.*\): .* 1/2 of each")
+        time.sleep(1.5)
+        redis.start()
+        for running in filters:
+            running.wait_for_log("^info: pace: Redis is back")
+        assert_all_accepted(deliveries)
+        assert cronofy.counts()["limited"] == 0
+        times = [request.time for request in cronofy.requests()]
+        assert most_in(1, times) <= 50
+        for running in filters:
+            assert running.log().count("Redis") == 2, running.log()
+        # Alone, each used its half; 9.5 s is what it takes if each uses a third meanwhile.
+        assert max(times) - min(times) < 12
+
+    def test_is_a_share_if_redis_is_not_there_at_the_start(self, start, cronofy, workdir):
+        cronofy.set(per_minute=6)
+        filters = [start(cronofy={"requests_per_second": 6, "requests_per_minute": 6},
+                         pace={"redis": f"unix:{workdir.path}/no-redis.sock", "share": "1/2"})
+                   for _ in range(2)]
+        for delivery in burst(filters, 12):
+            delivery.result()
+        assert cronofy.counts()["requests"] <= 6
+        assert cronofy.counts()["limited"] == 0
+        for running in filters:
+            running.wait_for_log("^warning: pace: Redis cannot be used .*No such file")
+
+    def test_never_holds_the_key(self, start, cronofy, redis):
+        start(pace={"redis": redis.address})
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(redis.socket)
+            client.sendall(b"KEYS *\r\n")
+            time.sleep(0.2)
+            names = client.recv(10000)
+            assert re.search(rb"cancel-invite-milter:pace:\{[0-9a-f]{64}\}", names), names
+            assert cronofy.api_key.encode() not in names
+
+    def test_faults_of_its_configuration_are_named(self, workdir, cronofy):
+        for keys, words in (({"redis": "cache.example"}, "redis:.*names no Redis"),
+                            ({"share": "2"}, 'share: "2" is not right'),
+                            ({"share": "1/0"}, 'share: "1/0" is not right'),
+                            ({"share": "1/20000"}, "share"),
+                            ({"prefix": "x" * 65}, "prefix"),
+                            ({"redis_password_file": "none"}, "redis_password_file"),
+                            ({"colour": "red"}, r"colour: unknown key in \[pace\]")):
+            done = run("-n", "-c", write_config(workdir.path, standin=cronofy, pace=keys))
+            assert done.returncode == 78 and re.search(words, done.stderr), done
