@@ -168,7 +168,7 @@ class TestCounters:
         def at_work_and_waiting():
             page = scrape(port)
             return (page.value("cancel_invite_messages_active"),
-                    page.value("cancel_invite_turn_waiting"))
+                    page.value("cancel_invite_turn_waiting", account="cronofy"))
 
         running = make(cronofy={"requests_per_second": 1, "requests_per_minute": 60})
         assert at_work_and_waiting() == (0, 0)
@@ -181,7 +181,8 @@ class TestCounters:
         running = make(cronofy={"breaker_failures": 1, "attempts": 1})
         cronofy.script("board-1", status(503))
         deliver(running, TAGGED)
-        assert scrape(port).value("cancel_invite_breaker_open") == 1
+        [(labels, value)] = scrape(port).series("cancel_invite_breaker_open")
+        assert labels["endpoint"].startswith(cronofy.url) and value == 1
 
     def test_tell_of_the_ledger(self, make, port, workdir):
         running = make(ledger={"file": "ledger.db"})
