@@ -11,6 +11,7 @@ import shlex
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 from lab import conf, tools
 from lab.process import Port, Process
@@ -178,6 +179,11 @@ class Sendmail:
         shown = subprocess.run(["ps", "-o", "args=", "-s", str(self._process.pid)],
                                capture_output=True, text=True, check=True).stdout
         return sum(at_work_with in line for line in shown.splitlines())
+
+    def processor_time(self):
+        """Seconds that its processes have run, those that have ended too."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def flush(self):
         """Tries every waiting message again, now."""
