@@ -12,9 +12,9 @@ def installed(name, socket):
     return _with(name, {SOCKET: socket})
 
 
-def in_folder(name, socket, port, queue_folder):
-    """As installed(), with the second listener at another port and queues in another folder."""
-    return _with(name, {SOCKET: socket, LISTENER_PORT: str(port), QUEUE_FOLDER: str(queue_folder)})
+def in_folder(name, socket, queue_folder):
+    """As installed(), with Sendmail's queues in another folder."""
+    return _with(name, {SOCKET: socket, QUEUE_FOLDER: str(queue_folder)})
 
 
 def with_listener(name, port):

@@ -1,8 +1,8 @@
 """A private Sendmail, run from where tests/deps unpacked it.
 
-Its configuration is conf/sendmail/direct.mc or queued.mc, word for word but for the socket, the
-second listener's port and the queue's folder, in the little that it takes to run on this machine
-without touching it. Nothing is delivered anywhere but to the sink.
+Its configuration is conf/sendmail/direct.mc or queued.mc, word for word but for the socket
+and the queue's folder, in the little that it takes to run on this machine without touching it.
+Nothing is delivered anywhere but to the sink.
 """
 
 import contextlib
@@ -92,7 +92,6 @@ class Sendmail:
         self._in_namespace = _named(HOST)
         self._port = Port()
         self.smtp_port = self._port.number
-        self._second_port = Port() if queued else None
         self._process = None
 
         name = f"sendmail-{self.smtp_port}"
@@ -106,8 +105,7 @@ class Sendmail:
         filters = ""
         if queued:
             workdir.folder(f"{name}/queue/{SECOND_QUEUE}", 0o700)
-            filters = conf.in_folder(
-                "sendmail/queued.mc", milter, self.second_port, self.queue_folder)
+            filters = conf.in_folder("sendmail/queued.mc", milter, self.queue_folder)
             if signer:
                 filters = filters.replace("InputMailFilters=cancel-invite,",
                                           "InputMailFilters=cancel-invite;signer,")
@@ -126,8 +124,7 @@ class Sendmail:
             [*self._in_namespace, self._program, "-C", self._daemon_cf, "-bD",
              *self._run_queues.split(), "-X", self._trace],
             self.folder / "printed")
-        for port in filter(None, (self._port, self._second_port)):
-            self._process.wait_until(port.answers)
+        self._process.wait_until(self._port.answers)
         return self
 
     def stop(self):
@@ -136,26 +133,32 @@ class Sendmail:
             self._process.stop()
         self._process = None
 
+    def kill(self):
+        """SIGKILL for all its processes at once."""
+        self._process.kill()
+        self._process = None
+
     def close(self):
         self.stop()
         self._port.close()
-        if self._second_port:
-            self._second_port.close()
 
     @property
-    def second_port(self):
-        """Where the queue's mail comes back, in queued mode."""
-        return self._second_port.number
+    def second_listener(self):
+        """The path of the socket where the queue's mail comes back, in queued mode."""
+        return self.queue_folder / "cancel-invite.sock"
 
     def reload(self):
         self._process.signal(signal.SIGHUP)
 
-    def connect(self, port=None, source="127.0.0.1"):
-        return SmtpClient(port or self.smtp_port, source)
+    def connect(self, source="127.0.0.1"):
+        return SmtpClient(self.smtp_port, source)
+
+    def connect_second(self):
+        return SmtpClient(self.second_listener)
 
     def submit(self, mail_from, rcpt_to, message, source="127.0.0.1"):
         """Sends a message by SMTP and returns the Reply that decided."""
-        with self.connect(source=source) as client:
+        with self.connect(source) as client:
             return client.send(mail_from, rcpt_to, message)
 
     def sendmail(self, message, *arguments):
