@@ -2,6 +2,10 @@
 -- the filter still changes it. At the second listener the tag is gone, and it is signed there.
 --
 --     opendkim.conf:  SetupPolicyScript /etc/opendkim/leave-tagged-mail.lua
+--                     MTA cancel-invite
+--
+-- MTA is the second listener's name: Sendmail's has clients without an address, which would be of
+-- no InternalHosts.
 --
 -- The name is "header" in cancel-invite-milter.conf.
 if odkim.get_header(ctx, "X-Cancel-Invite", 0) ~= nil then

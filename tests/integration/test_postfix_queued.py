@@ -11,12 +11,13 @@ from lab.cancellation import assert_cancellation, assert_shape, assert_untouched
 from lab.messages import MESSAGES, PLAIN, RECIPIENT, SENDER, TEXT, tagged, untagged
 from lab.opendkim import OpenDKIM
 from lab.process import until
+from lab.queued import (BAD_TAGS, FORGED_TAGS, ONE_TRY, LONG_ID, LONG_TAG, PEOPLE, TAG_INSIDE,
+                        assert_each_cancelled, assert_nobody_sees, deliveries, invite, received,
+                        reports_of)
 from lab.smtp import assert_refused, assert_temporary
 from standin.client import forever, status, trouble
 
-PEOPLE = [f"guest-{number}@example.com" for number in range(5)]
 STRANGER = {"ADDR": "203.0.113.9", "NAME": "mail.remote.test"}
-ONE_TRY = {"attempts": 1}
 RETRIES = "minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s"
 
 
@@ -42,34 +43,6 @@ def start_queued(start_postfix, queued_filter):
 @pytest.fixture
 def postfix(start_queued, standin):
     return start_queued()
-
-
-def invite(standin, people, invite_id="board-1"):
-    for guest in people:
-        standin.create(invite_id, guest)
-
-
-def deliveries(sink, count, timeout=20):
-    """Each recipient's one delivery."""
-    got = sink.wait(count, timeout)
-    by_recipient = {each.rcpt_to[0]: each for each in got}
-    assert len(by_recipient) == len(got) == count
-    return by_recipient
-
-
-def assert_each_cancelled(sink, people, invite_id="board-1", timeout=20):
-    got = deliveries(sink, len(people), timeout)
-    assert set(got) == set(people)
-    for guest in people:
-        assert_cancellation(got[guest], invite_id, guest)
-    return got
-
-
-def assert_nobody_sees(got, people):
-    """No delivery names one of these people, but for the one it is for."""
-    for guest, delivery in got.items():
-        for other in people:
-            assert other == guest or other.encode() not in delivery.data, (guest, other)
 
 
 # What recipients get
@@ -141,13 +114,9 @@ def test_message_is_kept_and_the_calendar_put_in(postfix, standin, sink, name):
 
 
 def test_long_id_of_any_characters_survives_the_queue(postfix, standin, sink):
-    invite_id = "Sitzung №4711; \"großer Saal\" % " + "é" * 450
-    standin.create(invite_id, RECIPIENT)
-    tag = '"' + invite_id.replace('"', r'\"') + '"'
-    message = untagged(header="X-Cancel-Invite: \r\n").replace(
-        b"X-Cancel-Invite: ", b"X-Cancel-Invite: " + tag.encode())
-    assert postfix.submit(SENDER, RECIPIENT, message).code == 250
-    assert_cancellation(sink.wait()[0], invite_id)
+    standin.create(LONG_ID, RECIPIENT)
+    assert postfix.submit(SENDER, RECIPIENT, tagged(LONG_TAG)).code == 250
+    assert_cancellation(sink.wait()[0], LONG_ID)
 
 
 @pytest.mark.parametrize("count", (50, 200))
@@ -164,15 +133,14 @@ def test_untagged_mail_takes_no_second_hop(postfix, standin, sink):
     [delivery] = sink.wait()
     assert delivery.rcpt_to == PEOPLE
     assert_untouched(delivery, message)
-    assert delivery.header.count(b"\r\nReceived:") + delivery.header.startswith(b"Received:") == 1
+    assert received(delivery) == 1
     assert "postfix/cancel-invite/smtp[" not in postfix.log()
     assert standin.requests() == []
 
 
 def test_tag_inside_an_attached_message_is_only_text(postfix, standin, sink):
-    body = (b"--x\r\nContent-Type: message/rfc822\r\n\r\nX-Cancel-Invite: v1; mac=1\r\n\r\nhi\r\n"
-            b"--x--\r\n")
-    message = untagged(body, 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="x"\r\n')
+    header, body = TAG_INSIDE
+    message = untagged(body, header)
     assert postfix.submit(SENDER, RECIPIENT, message).code == 250
     assert_untouched(sink.wait()[0], message)
     assert "postfix/cancel-invite/smtp[" not in postfix.log()
@@ -230,7 +198,7 @@ def test_account_that_the_login_chose_cancels(start_queued, start_filter, standi
     assert [each.api_key for each in standin.requests()] == ["CRN_zeta"]
 
 
-@pytest.mark.parametrize("value", ("", "a; b=c", "v1; id=\"x\"; mac=1"))
+@pytest.mark.parametrize("value", BAD_TAGS)
 def test_bad_tag_is_refused_at_once(postfix, standin, sink, value):
     assert_refused(postfix.submit(SENDER, PEOPLE, tagged(value)), "X-Cancel-Invite")
     assert standin.requests() == [] and sink.deliveries == []
@@ -241,7 +209,7 @@ def test_forged_stamp_at_the_second_listener_is_refused_and_logged(
     invite(standin, [RECIPIENT])
     begun = len(queued_filter.log())
     with postfix.connect(postfix.second_port) as client:
-        for tag in "board-1", f"v1; account=cronofy; id=\"board-1\"; time=1; mac={'0' * 64}":
+        for tag in FORGED_TAGS:
             assert_refused(client.send(SENDER, RECIPIENT, tagged(tag)), "X-Cancel-Invite")
     queued_filter.wait_for_log("(?s)bad_stamp.*bad_stamp", after=begun)
     assert standin.requests() == [] and sink.deliveries == []
@@ -264,13 +232,6 @@ def test_each_refusal_is_reported_once_with_cronofy_s_reason(postfix, standin, s
         assert "no such invite" in report["Diagnostic-Code"], report.as_string()
     delivered = [each.rcpt_to[0] for each in sink.deliveries if each.mail_from]
     assert sorted(delivered) == PEOPLE[:2]
-
-
-def reports_of(bounce):
-    """What a bounce says of each recipient (RFC 3464, 2.3)."""
-    [status] = [part for part in bounce.message.walk()
-                if part.get_content_type() == "message/delivery-status"]
-    return [each for each in status.get_payload() if "Final-Recipient" in each]
 
 
 def test_outage_is_an_ordinary_retry(start_queued, start_filter, standin, sink):

@@ -397,6 +397,12 @@ class TestRoute:
         message = mail("X-Cancel-Invite: board-1; recipient=ann@example.org")
         assert at_gate(self.domain(start), message, recipients=["bob"]).action == "reject"
 
+    @pytest.mark.parametrize("address", (
+        "ann@[192.0.2.1]", "ann@example.org.", "a" * 60 + "@" + "b." * 85 + "example.org"))
+    def test_by_domain_refuses_what_sendmail_would_forget(self, start, address):
+        result = at_gate(self.domain(start), TAGGED, recipients=["bob@example.org", address])
+        assert result.reply.startswith("554 5.1.3") and "cannot be queued" in result.reply
+
     def test_an_mta_that_cannot_rename_is_refused(self, start):
         running = self.domain(start)
         actions = milter.ALL_ACTIONS & ~milter.ADDRCPT_PAR

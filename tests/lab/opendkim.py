@@ -33,7 +33,8 @@ TestPublicKeys {keys}
 class OpenDKIM:
     """Signs mail whose From is in domain. socket: as cancel-invite-milter.conf writes it.
 
-    leave_tagged: with conf/opendkim/leave-tagged-mail.lua, as queued mode needs it.
+    leave_tagged: with conf/opendkim/leave-tagged-mail.lua and what it asks for, as queued mode
+    needs it.
     """
 
     def __init__(self, workdir, domain="example.test", socket=None, canonicalization="simple",
@@ -53,7 +54,7 @@ class OpenDKIM:
         self._signer = workdir.write("opendkim/signer.conf", SIGNER.format(
             socket=self.socket, domain=domain, selector=SELECTOR, key=key,
             canonicalization=canonicalization,
-            more=f"SetupPolicyScript {LEAVE_TAGGED}" if leave_tagged else ""))
+            more=f"SetupPolicyScript {LEAVE_TAGGED}\nMTA cancel-invite" if leave_tagged else ""))
         self._verifier = workdir.write("opendkim/verifier.conf", VERIFIER.format(keys=keys))
 
     def start(self):

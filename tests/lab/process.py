@@ -84,15 +84,19 @@ class Process:
         if self.alive():
             self._child.send_signal(number)
 
+    def kill(self):
+        """SIGKILL, for it and all that it started, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
+        leftovers.forget("session", self.pid)
+
     def stop(self, timeout=10):
         """SIGTERM, then after timeout SIGKILL, for it and all that it started."""
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(timeout)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
-        leftovers.forget("session", self.pid)
+        self.kill()
 
 
 def tail(text, lines=30):

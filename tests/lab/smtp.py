@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -15,11 +16,16 @@ class Reply(NamedTuple):
 
 
 class SmtpClient:
-    """One connection, greeted and EHLO'd."""
+    """One connection, greeted and EHLO'd, to a port of 127.0.0.1 or the Path of a unix socket."""
 
-    def __init__(self, port, source="127.0.0.1", timeout=60):
-        self._socket = socket.create_connection(
-            ("127.0.0.1", port), timeout=timeout, source_address=(source, 0))
+    def __init__(self, where, source="127.0.0.1", timeout=60):
+        if isinstance(where, Path):
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(timeout)
+            self._socket.connect(str(where))
+        else:
+            self._socket = socket.create_connection(
+                ("127.0.0.1", where), timeout=timeout, source_address=(source, 0))
         self._input = self._socket.makefile("rb")
         self.greeting = self._read_reply()
         self.ehlo()

@@ -236,6 +236,50 @@ static void reroutes_with_what_delivery_reports_depend_on(void **state)
 	buffer_free(&parameters);
 }
 
+static void reroutes_only_what_sendmail_understands(void **state)
+{
+	static const struct {
+		const char *address;
+		bool can;
+	} cases[] = {
+		{"<a@x.example>", true},
+		{"\"a b\"@x_1-y.EXAMPLE", true},
+		{"a%b@x", true},
+		{"root", false},
+		{"", false},
+		{"a@", false},
+		{"a@x.example.", false},
+		{"a@.x.example", false},
+		{"a@x..example", false},
+		{"a@[192.0.2.1]", false},
+		{"a@[IPv6:::1]", false},
+		{"a@x(y).example", false},
+		{"a@x example", false},
+	};
+	char longest[ENVELOPE_REROUTED_MAXIMUM + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct envelope envelope;
+		struct envelope_recipient recipient = only(cases[i].address, NULL, &envelope);
+
+		if (envelope_can_reroute(&recipient) != cases[i].can)
+			fail_msg("\"%s\" is %s", cases[i].address,
+				 cases[i].can ? "refused" : "accepted");
+		envelope_free(&envelope);
+	}
+	for (size_t length = 239; length <= 240; length++) {
+		struct envelope envelope;
+		struct envelope_recipient recipient;
+
+		snprintf(longest, sizeof(longest), "a@%0*d", (int)length - 2, 0);
+		recipient = only(longest, NULL, &envelope);
+		assert_int_equal(strlen(recipient.address), length);
+		assert_int_equal(envelope_can_reroute(&recipient), length == 239);
+		envelope_free(&envelope);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +292,7 @@ int main(void)
 		cmocka_unit_test(finds_the_address_before_aliases),
 		cmocka_unit_test(an_original_that_does_not_fit_is_none),
 		cmocka_unit_test(reroutes_with_what_delivery_reports_depend_on),
+		cmocka_unit_test(reroutes_only_what_sendmail_understands),
 	};
 
 	return cmocka_run_group_tests_name("envelope", tests, NULL, NULL);
