@@ -339,3 +339,37 @@ class TestSharedBudget:
                             ({"colour": "red"}, r"colour: unknown key in \[pace\]")):
             done = run("-n", "-c", write_config(workdir.path, standin=cronofy, pace=keys))
             assert done.returncode == 78 and re.search(words, done.stderr), done
+
+
+SHARED = mail("X-Cancel-Invite: shared-1")
+
+
+class TestSharedCalendars:
+    def two(self, start, redis, **ledger):
+        return [start(pace={"redis": redis.address, "share": "1/2"}, ledger=ledger)
+                for _ in range(2)]
+
+    def test_are_found_by_the_other_host(self, start, cronofy, redis):
+        one, other = self.two(start, redis, shared=True)
+        first = deliver(one, SHARED)
+        cronofy.script("shared-1", forever(status(404)))
+        again = deliver(other, SHARED)
+        assert first.action == again.action == "accept"
+        assert b"method=CANCEL" in again.message_bytes
+        other.wait_for_log("result=cancelled .*kept=same_message")
+        assert len(cronofy.requests("shared-1")) == 1
+
+    def test_are_shared_only_if_somebody_wants_it(self, start, cronofy, redis):
+        one, other = self.two(start, redis)
+        deliver(one, SHARED), deliver(other, SHARED)
+        assert len(cronofy.requests("shared-1")) == 2
+
+    def test_can_be_done_without_while_redis_is_away(self, start, cronofy, redis):
+        one, other = self.two(start, redis, shared=True)
+        redis.stop()
+        assert deliver(one, SHARED).action == deliver(other, SHARED).action == "accept"
+        assert len(cronofy.requests("shared-1")) == 2
+
+    def test_need_a_redis(self, start):
+        with pytest.raises(AssertionError, match="shared: it takes a Redis"):
+            start(ledger={"shared": True})
