@@ -66,6 +66,13 @@ class Process:
     def alive(self):
         return self._child.poll() is None
 
+    def children(self):
+        """The pids of its child processes."""
+        with contextlib.suppress(OSError), \
+                open(f"/proc/{self.pid}/task/{self.pid}/children") as children:
+            return [int(pid) for pid in children.read().split()]
+        return []
+
     def printed(self):
         with open(self.log_path, errors="replace") as log:
             return log.read()
@@ -84,15 +91,19 @@ class Process:
         if self.alive():
             self._child.send_signal(number)
 
+    def kill(self):
+        """SIGKILL, for it and all that it started, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
+        leftovers.forget("session", self.pid)
+
     def stop(self, timeout=10):
         """SIGTERM, then after timeout SIGKILL, for it and all that it started."""
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(timeout)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
-        leftovers.forget("session", self.pid)
+        self.kill()
 
 
 def tail(text, lines=30):
