@@ -8,8 +8,10 @@ but to the sink.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 from lab import conf, tools
 from lab.process import Port, Process, tail, until
@@ -84,7 +86,11 @@ error      unix        - - n -   - error
 retry      unix        - - n -   - error
 anvil      unix        - - n -   1 anvil
 scache     unix        - - n -   1 scache
+# One that ends, as it would after a hundred lines, is missed if master has much to tell just then:
+# master waits for room in its socket, and so doesn't start the next one.
 postlog    unix-dgram  n - n -   1 postlogd
+    -o max_use=1000000
+    -o max_idle=1d
 """
 
 # What "postfix start" would make: name, owner, group, mode.
@@ -132,13 +138,13 @@ class Postfix:
             second = conf.with_listener("postfix/master.cf.queued", self.second_port)
             workdir.write(f"{name}/etc/cancel-invite-route",
                           conf.with_listener("postfix/route", self.second_port))
-        main_cf = workdir.write(f"{name}/etc/main.cf", "\n".join((
+        main_cf = workdir.write(f"{name}/etc/main.cf", last_ones("\n".join((
             MAIN_CF.format(
                 folder=workdir / name, etc=self.etc, spool=self.spool, log=self._log,
                 data=workdir.folder(f"{name}/data", 0o700, MAIL_OWNER),
                 libraries=self._libraries, commands=self._commands,
                 owner=MAIL_OWNER, group=SETGID_GROUP, sink=sink.port),
-            filters, main.format(milter=milter), "")))
+            filters, main.format(milter=milter), ""))))
         workdir.write(f"{name}/etc/master.cf", MASTER_CF.format(
             port=self.smtp_port, chroot="y" if chroot else "n") + second)
         # Postfix waits until a file that has just been written looks finished, two seconds later.
@@ -155,6 +161,26 @@ class Postfix:
         if self._process:
             self._process.stop()
         self._process = None
+
+    def crash(self):
+        """SIGKILL for every process of it. The queue stays, and start() goes on with it."""
+        self._process.kill()
+        self._process = None
+
+    def processes(self, program, service=None):
+        """The pids of its processes of this program, e.g. "smtp".
+
+        service: only those of this service, as master.cf names it.
+        """
+        found = []
+        for pid in self._process.children():
+            with contextlib.suppress(OSError):
+                argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                # master(8) tells a process its service's name unless it is the program's.
+                name = argv[argv.index("-n") + 1] if "-n" in argv else program
+                if argv[0] == program and service in (None, name):
+                    found.append(pid)
+        return found
 
     def close(self):
         self.stop()
@@ -216,6 +242,19 @@ class Postfix:
         return subprocess.CompletedProcess(
             done.args, done.returncode, *(out.decode(errors="replace")
                                           for out in (done.stdout, done.stderr)))
+
+
+def last_ones(text):
+    """main.cf without the lines that a later one for the same parameter overrides.
+
+    Every process of Postfix would warn of each, and postlogd, which gets the warnings, of its own
+    before it reads any: with enough of them waiting already it would wait for itself for ever.
+    """
+    lines = re.findall(r"^(?![ \t]).*\n(?:[ \t].*\n)*", text, re.M)
+    last = {parameter: number for number, line in enumerate(lines)
+            for parameter in re.findall(r"^\w[^\s=]*", line)}
+    return "".join(line for number, line in enumerate(lines)
+                   if number in last.values() or not re.match(r"\w", line))
 
 
 def postfix_socket(spec):
