@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Runs the benchmarks and prints one table: run.py BUILD [untagged|rewriting|cancelling|postfix]…
+"""Runs the benchmarks and prints one table: run.py BUILD [NAME]…
+
+NAME is untagged, rewriting, cancelling, postfix or queued; without any, all are run.
 
 Nothing here fails because a machine is slow: each figure stands beside a baseline of the same
 run, and beside its target.
@@ -13,11 +15,11 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import cancelling, postfix, rewriting, table, untagged  # noqa: E402
+from bench import cancelling, postfix, queued, rewriting, table, untagged  # noqa: E402
 from lab import tools  # noqa: E402
 
 BENCHES = {"untagged": untagged, "rewriting": rewriting, "cancelling": cancelling,
-           "postfix": postfix}
+           "postfix": postfix, "queued": queued}
 
 
 def main(build, *names):

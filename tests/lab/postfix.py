@@ -126,7 +126,7 @@ class Postfix:
         name = f"postfix-{self.smtp_port}"
         self.etc = workdir.folder(f"{name}/etc")
         self.spool = workdir.folder(f"{name}/spool")
-        self._log = workdir / name / "log"
+        self.log_path = workdir / name / "log"
         for queue, owner, group, mode in QUEUES:
             workdir.folder(f"{name}/spool/{queue}", mode, owner, group)
 
@@ -140,7 +140,7 @@ class Postfix:
                           conf.with_listener("postfix/route", self.second_port))
         main_cf = workdir.write(f"{name}/etc/main.cf", last_ones("\n".join((
             MAIN_CF.format(
-                folder=workdir / name, etc=self.etc, spool=self.spool, log=self._log,
+                folder=workdir / name, etc=self.etc, spool=self.spool, log=self.log_path,
                 data=workdir.folder(f"{name}/data", 0o700, MAIL_OWNER),
                 libraries=self._libraries, commands=self._commands,
                 owner=MAIL_OWNER, group=SETGID_GROUP, sink=sink.port),
@@ -181,6 +181,15 @@ class Postfix:
                 if argv[0] == program and service in (None, name):
                     found.append(pid)
         return found
+
+    def processor_time(self):
+        """Seconds that it has run in all, with its processes that have ended and been noticed."""
+        spent = 0
+        for pid in (self._process.pid, *self._process.children()):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                spent += sum(map(int, fields[11:15]))
+        return spent / os.sysconf("SC_CLK_TCK")
 
     def close(self):
         self.stop()
@@ -224,7 +233,7 @@ class Postfix:
 
     def log(self):
         with contextlib.suppress(FileNotFoundError):
-            return self._log.read_text(errors="replace")
+            return self.log_path.read_text(errors="replace")
         return self._process.printed()
 
     def wait_for_log(self, text, timeout=10):

@@ -9,11 +9,11 @@ from lab import leftovers
 
 
 class Workdir:
-    """A folder below /tmp, removed by close() or at the latest when the test run ends."""
+    """A folder below /tmp or another, removed by close() or at the latest when the test run ends."""
 
-    def __init__(self):
+    def __init__(self, below="/tmp"):
         # Not TMPDIR: paths of unix sockets are limited to 107 bytes.
-        self.path = Path(tempfile.mkdtemp(prefix="cim-", dir="/tmp"))
+        self.path = Path(tempfile.mkdtemp(prefix="cim-", dir=below))
         self.path.chmod(0o755)
         leftovers.remember("folder", self.path)
 
