@@ -2,6 +2,7 @@
 #
 #   make            build build/cancel-invite-milter
 #   make demo       install what is missing, run the main job for real, show what was delivered
+#                   (in queued mode; MODE=direct shows the other one)
 #   make check      install what is missing, run every test
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
 #   make lint asan tsan bench fuzz clean uninstall
@@ -13,6 +14,7 @@ PREFIX = /usr/local
 SYSCONFDIR = /etc
 DESTDIR =
 BUILD = build
+MODE = queued
 NAME = cancel-invite-milter
 
 CC = gcc
@@ -25,7 +27,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical -lcrypto
+LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd
 
 SOURCES = $(wildcard milter/*.c)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
@@ -87,7 +89,7 @@ run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime
 
 # A private Postfix needs root.
 run-demo:
-	@if [ "$$(id -u)" -eq 0 ]; then tests/demo; else sudo tests/demo; fi
+	@if [ "$$(id -u)" -eq 0 ]; then tests/demo $(MODE); else sudo tests/demo $(MODE); fi
 
 may-demo:
 	@[ "$$(id -u)" -eq 0 ] || command -v sudo >/dev/null || \
@@ -146,7 +148,8 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
 		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
 	install -m 0644 README.md LICENSE conf/$(NAME).conf conf/postfix/main.cf.direct \
-		conf/sendmail/direct.mc $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
+		conf/sendmail/direct.mc conf/prometheus/$(NAME).rules.yml \
+		conf/grafana/$(NAME).json $(DESTDIR)$(PREFIX)/share/doc/$(NAME)
 
 # The configuration and the keys stay.
 uninstall:

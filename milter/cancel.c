@@ -101,6 +101,20 @@ static bool call_once(struct http *http, const struct cancel_request *request, c
 	return true;
 }
 
+/* The same, and counts it. */
+static bool call_and_count(struct http *http, const struct cancel_request *request,
+			   const char *json, size_t json_length, bool fresh_connection,
+			   struct http_reply *reply)
+{
+	const long long begun = monotonic_now();
+	const bool wanted = call_once(http, request, json, json_length, fresh_connection, reply);
+
+	metrics_count_call(request->metrics, request->account->name,
+			   reply->arrived ? reply->status : 0, reply->new_connections,
+			   monotonic_now() - begun);
+	return wanted;
+}
+
 static void read_reply(const struct cancel_request *request, struct cancel_result *result,
 		       const struct http_reply *reply)
 {
@@ -166,7 +180,7 @@ static void make_tries(struct http *http, const struct cancel_request *request, 
 		bool again;
 
 		result->attempts++;
-		if (!call_once(http, request, json, json_length, fresh_connection, &reply)) {
+		if (!call_and_count(http, request, json, json_length, fresh_connection, &reply)) {
 			result->outcome = CANCEL_INTERRUPTED;
 			problem_set(&result->why, "the MTA went away while Cronofy was asked");
 			return;

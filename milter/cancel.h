@@ -8,6 +8,7 @@
 #include "config.h"
 #include "cronofy.h"
 #include "http.h"
+#include "metrics.h"
 #include "problem.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct cancel_request {
 	long long deadline; /* the moment (monotonic_now()) at which everything must be over */
 	cancel_progress *progress; /* or NULL */
 	void *context;
+	struct metrics *metrics; /* or NULL: calls are not counted */
 };
 
 enum cancel_outcome {

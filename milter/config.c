@@ -3,6 +3,7 @@
 #include "config_file.h"
 #include "headers.h"
 #include "key_file.h"
+#include "socket.h"
 #include "stamp_key.h"
 
 #include <grp.h>
@@ -122,6 +123,20 @@ static void check_stamp_key(struct config_file *file)
 			config->stamp_key_file, STAMP_KEY_MINIMUM);
 }
 
+static void check_patterns(struct config_file *file, size_t line, const char *key,
+			   const struct string_list *patterns)
+{
+	for (size_t i = 0; i < patterns->count; i++) {
+		const char *at = strchr(patterns->items[i], '@');
+
+		if (strcmp(patterns->items[i], "*") != 0 &&
+		    (!at || !at[1] || strchr(patterns->items[i], '*')))
+			config_file_fault(file, line,
+					  "%s: \"%s\" is neither an address nor @domain nor *", key,
+					  patterns->items[i]);
+	}
+}
+
 static void check_queued_mode(struct config_file *file)
 {
 	if (file->config->mode != MODE_QUEUED)
@@ -130,6 +145,8 @@ static void check_queued_mode(struct config_file *file)
 		config_file_fault(file, config_file_milter_line(file, "queue_daemon"),
 				  "queue_daemon: the second listener needs a name");
 	check_stamp_key(file);
+	check_patterns(file, config_file_milter_line(file, "archives"), "archives",
+		       &file->config->archives);
 }
 
 static void check_milter(struct config_file *file)
@@ -153,6 +170,20 @@ static void check_milter(struct config_file *file)
 			file, config_file_milter_line(file, "on_unavailable"),
 			"on_unavailable: reject would bounce mail for an outage; it takes "
 			"tempfail, hold or deliver");
+}
+
+/* ---- [metrics] ---- */
+
+static void check_metrics(struct config_file *file)
+{
+	const char *listen = file->config->metrics_listen;
+	struct socket_address where;
+
+	if (listen[0] && !socket_read_address(&where, listen))
+		config_file_fault(file, file->metrics_lines[0],
+				  "listen: \"%s\" is no address with a port; right would be "
+				  "127.0.0.1:9895 or [::1]:9895",
+				  listen);
 }
 
 /* ---- accounts ---- */
@@ -208,21 +239,6 @@ static void make_endpoint(struct config_file *file, struct config_draft *draft)
 	file->out_of_memory |= !account->endpoint;
 }
 
-static void check_patterns(struct config_file *file, const struct config_draft *draft)
-{
-	const struct string_list *senders = &draft->account.senders;
-
-	for (size_t i = 0; i < senders->count; i++) {
-		const char *at = strchr(senders->items[i], '@');
-
-		if (strcmp(senders->items[i], "*") != 0 &&
-		    (!at || !at[1] || strchr(senders->items[i], '*')))
-			config_file_fault(file, config_draft_line(draft, "senders"),
-					  "senders: \"%s\" is neither an address nor @domain nor *",
-					  senders->items[i]);
-	}
-}
-
 static void check_account(struct config_file *file, struct config_draft *draft)
 {
 	struct account *account = &draft->account;
@@ -230,7 +246,7 @@ static void check_account(struct config_file *file, struct config_draft *draft)
 	FILE *ca;
 
 	make_endpoint(file, draft);
-	check_patterns(file, draft);
+	check_patterns(file, config_draft_line(draft, "senders"), "senders", &account->senders);
 	if (!account->senders.count && !account->logins.count)
 		config_file_fault(file, account->line,
 				  "[account %s]: neither senders nor logins: it "
@@ -360,6 +376,7 @@ struct config *config_load(const char *path, struct buffer *faults)
 			add_default_account(&file);
 		if (!file.out_of_memory) {
 			check_milter(&file);
+			check_metrics(&file);
 			check_accounts(&file);
 		}
 		good = !file.out_of_memory && faults->length == faults_before && !faults->failed &&
@@ -411,8 +428,10 @@ void config_release(struct config *config)
 	free(config->queue_daemon);
 	free(config->stamp_key_file);
 	key_free(config->stamp_key);
+	free_list(&config->archives);
 	free(config->temp_dir);
 	free(config->syslog_facility);
+	free(config->metrics_listen);
 	free(config);
 }
 

@@ -31,7 +31,7 @@ struct string_list {
 struct account {
 	char *name;
 	size_t line;                /* of the file, where it begins */
-	struct string_list senders; /* patterns, as policy_sender_matches() reads them */
+	struct string_list senders; /* patterns, as policy_address_matches() reads them */
 	struct string_list logins;  /* SMTP AUTH names */
 	int data_center;            /* index of the known ones */
 	char *url;                  /* or instead of it the beginning of the URL; "" if not given */
@@ -89,6 +89,8 @@ struct config {
 	char *stamp_key_file;
 	char *stamp_key;          /* queued: NULL if the file is not there; wiped with the config */
 	long long stamp_lifetime; /* ms */
+	struct string_list
+		archives; /* recipient patterns, as policy_address_matches() reads them */
 	char *temp_dir;
 	long long body_memory;      /* bytes */
 	long long max_message_size; /* bytes */
@@ -96,6 +98,7 @@ struct config {
 	long long drain_timeout; /* ms */
 	int log;                 /* enum log_target */
 	int log_level;           /* enum log_level */
+	int log_format;          /* enum log_format */
 	char *syslog_facility;
 	bool dry_run;
 	bool strict_calendar;
@@ -106,6 +109,8 @@ struct config {
 	size_t network_count;
 	bool trust_authenticated;
 	int untrusted; /* enum untrusted */
+
+	char *metrics_listen; /* address:port; "": no page */
 
 	struct account *accounts;
 	size_t account_count;

@@ -16,6 +16,7 @@ static const char *const modes[] = {"direct", "queued", NULL};
 static const char *const routes[] = {"header", "domain", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver", NULL};
 static const char *const untrusted[] = {"strip", "reject", "keep", NULL};
 static const char *const data_centers[] = {"us", "au", "ca", "de", "sg", "uk", NULL};
@@ -35,6 +36,7 @@ static const struct config_key milter_keys[] = {
 	 "/var/lib/cancel-invite-milter/stamp.key", 0, 0, NULL},
 	{"stamp_lifetime", TYPE_DURATION, offsetof(struct config, stamp_lifetime), "10d",
 	 60 * SECOND, 100 * DAY, NULL},
+	{"archives", TYPE_LIST, offsetof(struct config, archives), "", 0, 0, NULL},
 	{"temp_dir", TYPE_PATH, offsetof(struct config, temp_dir), "/var/tmp", 0, 0, NULL},
 	{"body_memory", TYPE_SIZE, offsetof(struct config, body_memory), "256K", 0, 64 * MIB, NULL},
 	{"max_message_size", TYPE_SIZE, offsetof(struct config, max_message_size), "9M", KIB,
@@ -44,6 +46,7 @@ static const struct config_key milter_keys[] = {
 	 3600 * SECOND, NULL},
 	{"log", TYPE_CHOICE, offsetof(struct config, log), "syslog", 0, 0, log_targets},
 	{"log_level", TYPE_CHOICE, offsetof(struct config, log_level), "info", 0, 0, log_levels},
+	{"log_format", TYPE_CHOICE, offsetof(struct config, log_format), "text", 0, 0, log_formats},
 	{"syslog_facility", TYPE_TEXT, offsetof(struct config, syslog_facility), "mail", 0, 0,
 	 NULL},
 	{"dry_run", TYPE_YES_NO, offsetof(struct config, dry_run), "no", 0, 0, NULL},
@@ -61,6 +64,11 @@ static const struct config_key trust_keys[] = {
 	{"authenticated", TYPE_YES_NO, offsetof(struct config, trust_authenticated), "yes", 0, 0,
 	 NULL},
 	{"untrusted", TYPE_CHOICE, offsetof(struct config, untrusted), "strip", 0, 0, untrusted},
+	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
+};
+
+static const struct config_key metrics_keys[] = {
+	{"listen", TYPE_TEXT, offsetof(struct config, metrics_listen), "", 0, 0, NULL},
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 
@@ -137,6 +145,9 @@ static void take_key(struct config_file *file, const char *name, const char *val
 	case SECTION_TRUST:
 		set_key(file, trust_keys, 0, file->trust_lines, file->config, name, value);
 		break;
+	case SECTION_METRICS:
+		set_key(file, metrics_keys, 0, file->metrics_lines, file->config, name, value);
+		break;
 	case SECTION_CRONOFY:
 		set_key(file, account_keys, OWN_KEYS, file->defaults.lines, &file->defaults.account,
 			name, value);
@@ -203,6 +214,7 @@ static void begin_section(struct config_file *file, const char *line)
 	static const char *const names[] = {
 		[SECTION_MILTER] = "milter",
 		[SECTION_TRUST] = "trust",
+		[SECTION_METRICS] = "metrics",
 		[SECTION_CRONOFY] = "cronofy",
 	};
 	const size_t length = strcspn(line + 1, "]");
@@ -226,8 +238,8 @@ static void begin_section(struct config_file *file, const char *line)
 		return;
 	}
 	fault(file,
-	      "[%s]: unknown section; there are [milter], [trust], [cronofy] and "
-	      "[account NAME]",
+	      "[%s]: unknown section; there are [milter], [trust], [metrics], [cronofy] "
+	      "and [account NAME]",
 	      name);
 }
 
@@ -338,6 +350,7 @@ bool config_file_read(struct config_file *file)
 		file->directory[slash - file->config->file] = '\0';
 	config_value_set_initial(file, milter_keys, file->config);
 	config_value_set_initial(file, trust_keys, file->config);
+	config_value_set_initial(file, metrics_keys, file->config);
 	config_value_set_initial(file, account_keys, &file->defaults.account);
 	stream = fopen(file->config->file, "re");
 	if (!stream) {

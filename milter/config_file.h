@@ -17,6 +17,7 @@ enum config_section {
 	SECTION_UNKNOWN,
 	SECTION_MILTER,
 	SECTION_TRUST,
+	SECTION_METRICS,
 	SECTION_CRONOFY,
 	SECTION_ACCOUNT,
 };
@@ -41,6 +42,7 @@ struct config_file {
 	void *last_base;
 	size_t milter_lines[CONFIG_KEYS_MAXIMUM];
 	size_t trust_lines[CONFIG_KEYS_MAXIMUM];
+	size_t metrics_lines[CONFIG_KEYS_MAXIMUM];
 	struct config_draft defaults; /* [cronofy] */
 	struct config_draft *drafts;  /* [account ...], what they lack taken from the defaults */
 	size_t draft_count;

@@ -1,5 +1,6 @@
 #include "envelope.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -140,6 +141,24 @@ static void append_xtext(struct buffer *out, const char *text)
 		else
 			buffer_printf(out, "+%02X", (unsigned char)*text);
 	}
+}
+
+bool envelope_can_reroute(const struct envelope_recipient *recipient)
+{
+	const char *host = strrchr(recipient->address, '@');
+	char last = '.';
+
+	if (!host ||
+	    strlen(recipient->address) + strlen(ENVELOPE_SUFFIX) > ENVELOPE_REROUTED_MAXIMUM)
+		return false;
+	/* A name: no address literal, no empty label, so no dot at the end either. */
+	for (host++; *host; host++) {
+		if (*host == '.' ? last == '.'
+				 : !isalnum((unsigned char)*host) && *host != '-' && *host != '_')
+			return false;
+		last = *host;
+	}
+	return last != '.';
 }
 
 bool envelope_reroute(const struct envelope_recipient *recipient, struct buffer *address,

@@ -18,6 +18,8 @@
 /* Behind a recipient's domain: Sendmail takes such mail to the second listener (route = domain). */
 #define ENVELOPE_SUFFIX ".cancel-invite"
 
+#define ENVELOPE_REROUTED_MAXIMUM 253 /* bytes, of an address with the suffix (Sendmail: MAXNAME) */
+
 struct envelope {
 	struct buffer text; /* address, NOTIFY, ORCPT of each, each with its NUL */
 	size_t count;       /* recipients; the first one only counts once */
@@ -55,6 +57,12 @@ const char *envelope_first(const struct envelope *envelope);
  * says nothing, or nothing that is an internet mail address.
  */
 bool envelope_original(const struct envelope_recipient *recipient, char *out, size_t size);
+
+/*
+ * Would Sendmail understand the recipient's new name? If not it would accept the message all the
+ * same, and forget this recipient.
+ */
+bool envelope_can_reroute(const struct envelope_recipient *recipient);
 
 /*
  * The recipient as the MTA is to know it from now on: <user@host.cancel-invite>, and its parameters

@@ -1,18 +1,22 @@
 #define SYSLOG_NAMES
 #include "log.h"
 
-#include "problem.h"
-
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
+
+#define WRITE_MAXIMUM 4096 /* bytes of a line: PIPE_BUF, what a pipe takes whole */
 
 /* The log is the process's one voice, like syslog(3) itself: the only state that nobody passes. */
 static _Atomic(enum log_target) log_target = LOG_TO_STDERR;
 static _Atomic(enum log_level) log_least = LOG_LEVEL_INFO;
+static _Atomic(enum log_format) log_form = LOG_FORMAT_TEXT;
 
 static const struct {
 	const char *name;
@@ -24,36 +28,117 @@ static const struct {
 	[LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
 };
 
-void log_open(enum log_target target, int facility, enum log_level level)
+void log_open(enum log_target target, int facility, enum log_level level, enum log_format format)
 {
 	log_least = level;
+	log_form = format;
 	if (target == LOG_TO_SYSLOG)
 		openlog("cancel-invite-milter", LOG_PID | LOG_NDELAY, facility);
 	log_target = target;
 }
 
-void log_write(enum log_level level, const char *format, ...)
+/*
+ * Is standard error the journal? systemd.exec(5), $JOURNAL_STREAM: it names device and inode of the
+ * stream, which a child that has its own standard error inherits all the same.
+ */
+static bool journal_reads_us(void)
 {
-	char line[4096];
-	va_list arguments;
-	size_t prefix, length;
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
+/* `word` comes in front of the text where nobody but its reader would tell the level. */
+static void write_line(enum log_level level, const char *word, const char *text)
+{
+	char line[WRITE_MAXIMUM], priority[8] = "";
+	size_t length;
 	ssize_t written;
 
-	if (level > log_least)
-		return;
-	prefix = (size_t)snprintf(line, sizeof(line), "%s: ", levels[level].name);
-	va_start(arguments, format);
-	vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, arguments);
-	va_end(arguments);
 	if (log_target == LOG_TO_SYSLOG) {
-		syslog(levels[level].priority, "%s", line + prefix);
+		syslog(levels[level].priority, "%s", text);
 		return;
 	}
+	if (journal_reads_us())
+		snprintf(priority, sizeof(priority), "<%d>", levels[level].priority);
+	snprintf(line, sizeof(line) - 1, "%s%s%s%s", priority, word, word[0] ? ": " : "", text);
 	length = strlen(line);
 	line[length++] = '\n';
 	/* One write: lines of several threads never mix. If nobody reads them, nobody misses them. */
 	written = write(STDERR_FILENO, line, length);
 	(void)written;
+}
+
+/* {"time":"2026-04-28T09:30:00.123Z","level":"info",MEMBERS}, time as RFC 3339 has it. */
+static void write_json(enum log_level level, const struct buffer *members)
+{
+	char text[WRITE_MAXIMUM], moment[32];
+	struct timespec now;
+	struct tm utc;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text, sizeof(text), "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\"%s%s}", moment,
+		 now.tv_nsec / 1000000, levels[level].name, members->length > 0 ? "," : "",
+		 members->length > 0 ? members->data : "");
+	write_line(level, "", text);
+}
+
+/* A text of any length as the member "message"; of one that is too long only the beginning. */
+static void write_json_message(enum log_level level, const char *message)
+{
+	struct buffer members = buffer_with_maximum(LOG_LINE_MAXIMUM);
+	size_t length = strlen(message);
+
+	do {
+		buffer_clear(&members);
+		buffer_append_text(&members, "\"message\":");
+		log_append_json(&members, message, length);
+		length /= 2;
+	} while (members.failed && length > 0);
+	if (members.failed)
+		buffer_clear(&members);
+	write_json(level, &members);
+	buffer_free(&members);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	char text[LOG_LINE_MAXIMUM];
+	va_list arguments;
+
+	if (level > log_least)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (log_form == LOG_FORMAT_JSON)
+		write_json_message(level, text);
+	else
+		write_line(level, levels[level].name, text);
+}
+
+struct log_line log_begin(void)
+{
+	return log_line_begin(log_form);
+}
+
+void log_end(enum log_level level, struct log_line *line)
+{
+	if (level <= log_least) {
+		if (line->text.length == 0)
+			log_write(level, "no memory for a log line");
+		else if (line->format == LOG_FORMAT_JSON)
+			write_json(level, &line->text);
+		else
+			write_line(level, levels[level].name, line->text.data);
+	}
+	log_line_free(line);
 }
 
 int log_facility(const char *name)
@@ -62,26 +147,4 @@ int log_facility(const char *name)
 		if (strcmp(code->c_name, name) == 0)
 			return code->c_val;
 	return -1;
-}
-
-void log_field(struct buffer *line, const char *name, const char *value)
-{
-	char shown[512];
-	bool plain = value[0] != '\0';
-
-	problem_quote(shown, sizeof(shown), value, strlen(value));
-	for (const char *at = shown; *at; at++)
-		plain &= !strchr(" \"=\\", *at);
-	buffer_printf(line, "%s%s=", line->length > 0 ? " " : "", name);
-	if (plain) {
-		buffer_append_text(line, shown);
-		return;
-	}
-	buffer_append_text(line, "\"");
-	for (const char *at = shown; *at; at++) {
-		if (*at == '"' || *at == '\\')
-			buffer_append_text(line, "\\");
-		buffer_append(line, at, 1);
-	}
-	buffer_append_text(line, "\"");
 }

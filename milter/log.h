@@ -1,12 +1,14 @@
 /*
- * log: one line for each thing that happened, to syslog or to standard error.
+ * log: one line for each thing that happened, to syslog or to standard error, as text or as one
+ * JSON object with time, level and either a message or the line's own names.
  *
- * Safe to call from several threads. Lines are whole: one write each.
+ * Safe to call from several threads. Lines are whole: one write each. To standard error that is the
+ * systemd journal each line begins with its priority, as sd-daemon(3) has it.
  */
 #ifndef LOG_H
 #define LOG_H
 
-#include "buffer.h"
+#include "log_line.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,15 +25,19 @@ enum log_target {
 	LOG_TO_SYSLOG,
 };
 
-/* Chooses target, syslog facility (as <syslog.h> numbers them) and the least important level. */
-void log_open(enum log_target target, int facility, enum log_level level);
+/*
+ * Chooses target, syslog facility (as <syslog.h> numbers them), the least important level, and the
+ * form of lines. Until then: standard error, 'info', text.
+ */
+void log_open(enum log_target target, int facility, enum log_level level, enum log_format format);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* An empty line in the form that was chosen. log_end() writes it and frees it. */
+struct log_line log_begin(void);
+void log_end(enum log_level level, struct log_line *line);
+
 /* The facility number of a name such as "mail"; -1 if there is none. */
 int log_facility(const char *name);
-
-/* Appends " name=value" to a line; values with blanks, quotes or nothing in them are "quoted". */
-void log_field(struct buffer *line, const char *name, const char *value);
 
 #endif

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "filter.h"
 #include "log.h"
+#include "metrics_process.h"
 #include "monotonic.h"
 #include "server.h"
 #include "socket.h"
@@ -21,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef VERSION
@@ -81,7 +83,7 @@ static struct config *load_config(const char *path)
 static void use_log(const struct config *config)
 {
 	log_open((enum log_target)config->log, config_log_facility(config),
-		 (enum log_level)config->log_level);
+		 (enum log_level)config->log_level, (enum log_format)config->log_format);
 }
 
 static bool open_socket(const struct config *config, struct problem *why)
@@ -138,6 +140,16 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
 		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
 					     "change only with a restart");
+	if (!same_text(old->metrics_listen, new->metrics_listen))
+		log_write(LOG_LEVEL_WARNING,
+			  "reload: listen of [metrics] changes only with a restart");
+}
+
+static void show_config(struct metrics *metrics, const struct config *config)
+{
+	for (size_t i = 0; i < config->account_count; i++)
+		metrics_add_account(metrics, config->accounts[i].name);
+	metrics_set_config_loaded(metrics, (long long)time(NULL));
 }
 
 /* Without the key that its stamps were made with, queued mail would bounce: none is made anew then. */
@@ -166,12 +178,14 @@ static void reload(struct server *server)
 	struct config *old = server_config(server);
 	struct config *new = load_again(old, &faults);
 
+	metrics_count_reload(server->services.metrics, new != NULL);
 	if (new) {
 		say_what_needs_a_restart(old, new);
 		pthread_mutex_lock(&server->lock);
 		server->config = new;
 		pthread_mutex_unlock(&server->lock);
 		use_log(new);
+		show_config(server->services.metrics, new);
 		log_write(LOG_LEVEL_INFO, "reload: %s is in force", new->file);
 		config_release(old); /* the server's reference; ours goes below */
 	} else {
@@ -238,6 +252,7 @@ static void drain(struct server *server)
 	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
 	 * more, and while we still listen nobody can have put another socket at our path. */
 	places_close(server->services.places);
+	metrics_page_say_stopping(server->page);
 	if (server->socket_path)
 		unlink(server->socket_path);
 	if (!places_wait_empty(server->services.places, monotonic_now() + config->drain_timeout))
@@ -271,13 +286,52 @@ static int serve(struct server *server)
 	_exit(ordered ? EX_OK : EX_SOFTWARE);
 }
 
+/* While we may still take any port. False, and why; -1 if there is no page to be. */
+static bool open_page(const struct config *config, int *listening, struct problem *why)
+{
+	struct problem reason;
+
+	*listening = -1;
+	if (!config->metrics_listen[0])
+		return true;
+	*listening = socket_listen(config->metrics_listen, &reason);
+	if (*listening < 0)
+		problem_set(why, "[metrics] listen = %s", reason.text);
+	return *listening >= 0;
+}
+
+/* What messages share, and the page that shows it. */
+static bool start_services(struct server *server, const struct config *config, int page_listening,
+			   struct problem *why)
+{
+	struct message_services *services = &server->services;
+
+	problem_set(why, "no memory");
+	server->began = (long long)time(NULL);
+	services->places = places_new();
+	services->metrics = metrics_new(VERSION);
+	if (!services->places || !services->metrics ||
+	    !metrics_add_source(services->metrics, places_write_metrics, services->places) ||
+	    !metrics_process_add(services->metrics, &server->began))
+		return false;
+	services->http = http_start(why);
+	if (!services->http)
+		return false;
+	show_config(services->metrics, config);
+	if (page_listening >= 0)
+		server->page = metrics_page_start(page_listening, services->metrics, why);
+	return page_listening < 0 || server->page;
+}
+
 static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct problem why = {.text = "no memory"};
+	int page_listening;
 	sigset_t signals;
 
 	/* Until we listen, what goes wrong is told on standard error, where the starter looks. */
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_INFO, (enum log_format)config->log_format);
 	prctl(PR_SET_DUMPABLE, 0); /* no core file with keys in it */
 	raise_descriptor_limit();
 	signal(SIGPIPE, SIG_IGN); /* a reader of the log who leaves is no reason to stop */
@@ -289,7 +343,7 @@ static int run(struct config *config)
 		log_write(LOG_LEVEL_ERROR, "libmilter does not take the filter");
 		return EX_SOFTWARE;
 	}
-	if (!open_socket(config, &why)) {
+	if (!open_page(config, &page_listening, &why) || !open_socket(config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_UNAVAILABLE;
 	}
@@ -302,9 +356,7 @@ static int run(struct config *config)
 	prctl(PR_SET_DUMPABLE, 0); /* setuid() sets it anew */
 	fill_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	server.services.places = places_new();
-	server.services.http = server.services.places ? http_start(&why) : NULL;
-	if (!server.services.http) {
+	if (!start_services(&server, config, page_listening, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return EX_OSERR;
 	}

@@ -158,9 +158,14 @@ static enum message_next handle_untrusted(struct message *message)
 		[UNTRUSTED_KEEP] = "untrusted_kept",
 	};
 
-	message->result = results[message->config->untrusted];
+	int untrusted = message->config->untrusted;
+
+	/* What looks like a stamp is never kept. */
+	if (untrusted == UNTRUSTED_KEEP && message->headers.stamps > 0)
+		untrusted = UNTRUSTED_STRIP;
+	message->result = results[untrusted];
 	message->level = LOG_LEVEL_WARNING;
-	switch (message->config->untrusted) {
+	switch (untrusted) {
 	case UNTRUSTED_KEEP:
 		message_write_log(message);
 		return MESSAGE_NOTHING_TO_DO;
@@ -189,11 +194,23 @@ static bool start_scanner(struct message *message)
 	return message->scanner != NULL;
 }
 
+static bool is_for_archive(const struct message *message)
+{
+	return message->envelope.count == 1 &&
+	       policy_is_archive(message->config, envelope_first(&message->envelope));
+}
+
 /* What there is to do with a message of this role that has a tag. */
 static enum message_next begin_work(struct message *message)
 {
 	if (message->role == ROLE_CANCEL && !message_check_stamp(message))
 		return decided_early(message);
+	if (message->role == ROLE_CANCEL && is_for_archive(message)) {
+		message->result = "archived";
+		message->level = LOG_LEVEL_INFO;
+		message->strip_only = true;
+		return MESSAGE_WANTS_NO_BODY;
+	}
 	if (message->role != ROLE_CANCEL && !message->trusted)
 		return handle_untrusted(message);
 	if (!message_check(message) || !start_scanner(message))
@@ -209,7 +226,10 @@ enum message_next message_end_headers(struct message *message, const char *queue
 	snprintf(message->queue_id, sizeof(message->queue_id), "%s", queue_id);
 	if (message->envelope.suffixed && message_refuse_suffix(message))
 		return decided_early(message);
-	return message->headers.tags > 0 ? begin_work(message) : MESSAGE_NOTHING_TO_DO;
+	if (message->headers.tags > 0)
+		return begin_work(message);
+	metrics_count_untagged(message->services->metrics);
+	return MESSAGE_NOTHING_TO_DO;
 }
 
 enum message_next message_add_body(struct message *message, const char *data, size_t length)

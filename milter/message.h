@@ -13,6 +13,7 @@
 #include "envelope.h"
 #include "headers.h"
 #include "http.h"
+#include "metrics.h"
 #include "places.h"
 #include "rewrite.h"
 
@@ -24,6 +25,7 @@
 struct message_services {
 	struct http *http;
 	struct places *places;
+	struct metrics *metrics; /* or NULL: nothing is counted */
 };
 
 struct message;

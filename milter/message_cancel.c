@@ -111,6 +111,7 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 		.deadline = monotonic_now() + message->account->deadline,
 		.progress = progress,
 		.context = context,
+		.metrics = message->services->metrics,
 	};
 
 	if (!take_place(message, request.deadline, progress, context)) {

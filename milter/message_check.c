@@ -50,6 +50,12 @@ static bool check_sender(struct message *message)
 			       "the sender's address is too long");
 		return false;
 	}
+	/* The MTA would put its own behind it, and the stamp would be for another sender. */
+	if (message->role == ROLE_GATE && message->sender[0] && !strchr(message->sender, '@')) {
+		snprintf(text, sizeof(text), "sender <%s> has no domain", message->sender);
+		message_reject(message, "550", "5.1.7", "bad_sender", text);
+		return false;
+	}
 	message->account = policy_account(message->config, message->login, message->sender);
 	if (message->account)
 		return true;
@@ -113,6 +119,23 @@ static bool check_address(struct message *message, const char *address)
 	return false;
 }
 
+/* The way to the second listener is by the recipient's domain: there must be a fit one. */
+static bool check_reroute(struct message *message, const struct envelope_recipient *recipient)
+{
+	const char *address = recipient->address;
+	char text[TAG_ADDRESS_MAXIMUM + 192];
+
+	if (tag_is_address((struct span){address, strlen(address)}) &&
+	    envelope_can_reroute(recipient))
+		return true;
+	snprintf(text, sizeof(text),
+		 "the recipient \"%s\" cannot be queued: it must be user@domain with a name as the "
+		 "domain, of at most %zu characters",
+		 address, ENVELOPE_REROUTED_MAXIMUM - strlen(ENVELOPE_SUFFIX));
+	message_reject(message, "554", "5.1.3", "bad_recipient", text);
+	return false;
+}
+
 /* Whose invite it is; at the gate, whether each recipient can be one. */
 static bool check_recipients(struct message *message)
 {
@@ -120,12 +143,13 @@ static bool check_recipients(struct message *message)
 	size_t at = 0;
 
 	if (message->role == ROLE_GATE) {
-		/* Rerouting puts a suffix behind the domain: there must be one in any case. */
-		const bool any_will_do =
-			message->tag.recipient[0] && message->config->route == ROUTE_HEADER;
+		const bool reroutes = message->config->route == ROUTE_DOMAIN;
 
-		while (!any_will_do && envelope_next(&message->envelope, &at, &recipient))
-			if (!check_address(message, recipient.address))
+		if (message->tag.recipient[0] && !reroutes)
+			return true;
+		while (envelope_next(&message->envelope, &at, &recipient))
+			if (reroutes ? !check_reroute(message, &recipient)
+				     : !check_address(message, recipient.address))
 				return false;
 		return true;
 	}

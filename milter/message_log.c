@@ -6,12 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void log_number(struct buffer *line, const char *name, long long value)
-{
-	buffer_printf(line, " %s=%lld", name, value);
-}
-
-static void log_cancel(struct message *message, struct buffer *line)
+static void log_cancel(struct message *message, struct log_line *line)
 {
 	const struct cancel_result *cancel = &message->cancel;
 
@@ -50,8 +45,9 @@ static const char *show_client(const struct message *message, char *out, size_t 
 /* The one line about this message. */
 void message_write_log(struct message *message)
 {
-	struct buffer line = buffer_with_maximum(8192);
-	char client[INET6_ADDRSTRLEN];
+	const long long ms = monotonic_now() - message->begun;
+	struct log_line line = log_begin();
+	char client[INET6_ADDRSTRLEN], reply[32];
 
 	log_field(&line, "queue_id", message->queue_id[0] ? message->queue_id : "-");
 	log_field(&line, "result", message->result);
@@ -72,15 +68,19 @@ void message_write_log(struct message *message)
 		log_cancel(message, &line);
 	if (message->config->dry_run)
 		log_field(&line, "dry_run", "yes");
-	log_number(&line, "ms", monotonic_now() - message->begun);
+	log_number(&line, "ms", ms);
 	if (message->verdict.action == MESSAGE_REJECT ||
-	    message->verdict.action == MESSAGE_TEMPFAIL)
-		buffer_printf(&line, " reply=%s_%s", message->verdict.code,
-			      message->verdict.enhanced);
+	    message->verdict.action == MESSAGE_TEMPFAIL) {
+		snprintf(reply, sizeof(reply), "%s_%s", message->verdict.code,
+			 message->verdict.enhanced);
+		log_field(&line, "reply", reply);
+	}
 	if (message->verdict.text[0])
 		log_field(&line, "reason", message->verdict.text);
-	log_write(message->level, "%s", line.data ? line.data : "no memory for a log line");
-	buffer_free(&line);
+	log_end(message->level, &line);
+	metrics_count_message(message->services->metrics,
+			      message->account ? message->account->name : NULL, message->result,
+			      ms);
 	message->told = true;
 }
 

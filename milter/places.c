@@ -1,5 +1,6 @@
 #include "places.h"
 
+#include "metrics.h"
 #include "monotonic.h"
 
 #include <pthread.h>
@@ -8,7 +9,7 @@
 struct places {
 	pthread_mutex_t lock;
 	pthread_cond_t left;
-	size_t taken;
+	size_t taken, waiting;
 	bool closed;
 };
 
@@ -47,7 +48,9 @@ bool places_take(struct places *places, size_t most, long long until)
 	bool free_one;
 
 	pthread_mutex_lock(&places->lock);
+	places->waiting++;
 	free_one = wait_for(places, most - 1, until) && !places->closed;
+	places->waiting--;
 	if (free_one)
 		places->taken++;
 	pthread_mutex_unlock(&places->lock);
@@ -88,4 +91,19 @@ bool places_wait_empty(struct places *places, long long until)
 	empty = wait_for(places, 0, until);
 	pthread_mutex_unlock(&places->lock);
 	return empty;
+}
+
+void places_write_metrics(void *context, struct buffer *page)
+{
+	struct places *places = context;
+	size_t taken, waiting;
+
+	pthread_mutex_lock(&places->lock);
+	taken = places->taken;
+	waiting = places->waiting;
+	pthread_mutex_unlock(&places->lock);
+	metrics_write_single(page, "cancel_invite_messages_active", METRICS_GAUGE,
+			     "Messages at work with Cronofy.", (double)taken);
+	metrics_write_single(page, "cancel_invite_messages_waiting", METRICS_GAUGE,
+			     "Messages that wait because max_active are at work.", (double)waiting);
 }

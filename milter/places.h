@@ -7,6 +7,8 @@
 #ifndef PLACES_H
 #define PLACES_H
 
+#include "buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,5 +30,8 @@ void places_leave(struct places *places);
 
 /* Waits until nobody holds a place; false if somebody still does at the moment `until`. */
 bool places_wait_empty(struct places *places, long long until);
+
+/* A source of metrics (metrics_add_source()): how many are taken, how many wait for one. */
+void places_write_metrics(void *places, struct buffer *page);
 
 #endif

@@ -92,15 +92,15 @@ bool network_contains(const struct network *networks, size_t count, const struct
 	return false;
 }
 
-bool policy_sender_matches(const char *pattern, const char *sender)
+bool policy_address_matches(const char *pattern, const char *address)
 {
 	const char *domain;
 
 	if (strcmp(pattern, "*") == 0)
 		return true;
 	if (pattern[0] != '@')
-		return strcasecmp(pattern, sender) == 0;
-	domain = strrchr(sender, '@');
+		return strcasecmp(pattern, address) == 0;
+	domain = strrchr(address, '@');
 	return domain && strcasecmp(pattern, domain) == 0;
 }
 
@@ -134,11 +134,19 @@ const struct account *policy_account(const struct config *config, const char *lo
 			const char *pattern = account->senders.items[j];
 
 			if (closeness(pattern) > closest &&
-			    policy_sender_matches(pattern, sender)) {
+			    policy_address_matches(pattern, sender)) {
 				best = account;
 				closest = closeness(pattern);
 			}
 		}
 	}
 	return best;
+}
+
+bool policy_is_archive(const struct config *config, const char *recipient)
+{
+	for (size_t i = 0; i < config->archives.count; i++)
+		if (policy_address_matches(config->archives.items[i], recipient))
+			return true;
+	return false;
 }

@@ -30,10 +30,10 @@ bool network_parse(struct network *network, const char *text);
 bool network_contains(const struct network *networks, size_t count, const struct sockaddr *address);
 
 /*
- * Does a pattern of `senders =` match this envelope sender? Patterns: "user@domain", "@domain",
- * "*" (everyone, the null sender too). Domains and local parts compare without regard to case.
+ * Does a pattern match this envelope address? Patterns: "user@domain", "@domain", "*" (everyone,
+ * the null sender too). Domains and local parts compare without regard to case.
  */
-bool policy_sender_matches(const char *pattern, const char *sender);
+bool policy_address_matches(const char *pattern, const char *address);
 
 struct account;
 struct config;
@@ -51,5 +51,8 @@ bool policy_is_trusted(const struct config *config, const struct sockaddr *addre
  */
 const struct account *policy_account(const struct config *config, const char *login,
 				     const char *sender);
+
+/* Is this recipient the archive's, that the MTA itself adds to all mail? */
+bool policy_is_archive(const struct config *config, const char *recipient);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "message.h"
+#include "metrics_page.h"
 #include "socket.h"
 
 #include <pthread.h>
@@ -13,6 +14,8 @@ struct server {
 	struct socket_address socket; /* where libmilter listens */
 	pthread_mutex_t lock;         /* guards `config`: which one is the current one */
 	struct config *config;        /* a reference */
+	struct metrics_page *page;    /* NULL: there is none */
+	long long began;              /* s since 1970 */
 	char *socket_path; /* of the unix socket that we listen on; NULL if it is another */
 };
 

@@ -1,6 +1,7 @@
 /*
  * socket: the socket that libmilter listens on: its path, before and after libmilter makes it, and
- * a knock at it. Sockets other than unix ones have no path: there is then nothing to clear or open.
+ * a knock at it; and sockets that listen for others. Sockets other than unix ones have no path: there
+ * is then nothing to clear or open.
  */
 #ifndef SOCKET_H
 #define SOCKET_H
@@ -30,6 +31,15 @@ bool socket_open_up(const struct config *config, struct problem *why);
 
 /* Where the configured socket is. */
 struct socket_address socket_find(const struct config *config);
+
+/*
+ * Reads address:port, with brackets around an IPv6 address: numbers only, no names. False if it is
+ * something else.
+ */
+bool socket_read_address(struct socket_address *where, const char *text);
+
+/* A socket that listens at an address of TCP; the caller closes it. -1, and why. */
+int socket_listen(const char *address, struct problem *why);
 
 /* Connects to it and hangs up; never waits. */
 void socket_knock(const struct socket_address *where);

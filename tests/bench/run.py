@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs the benchmarks and prints one table: run.py BUILD [NAME]…
 
-NAME is untagged, rewriting, cancelling, postfix or queued; without any, all are run.
+NAME is untagged, rewriting, cancelling, postfix, queued or queued_sendmail; without any, all are
+run.
 
 Nothing here fails because a machine is slow: each figure stands beside a baseline of the same
 run, and beside its target.
@@ -15,11 +16,12 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import cancelling, postfix, queued, rewriting, table, untagged  # noqa: E402
+from bench import (cancelling, postfix, queued, queued_sendmail, rewriting,  # noqa: E402
+                   table, untagged)
 from lab import tools  # noqa: E402
 
 BENCHES = {"untagged": untagged, "rewriting": rewriting, "cancelling": cancelling,
-           "postfix": postfix, "queued": queued}
+           "postfix": postfix, "queued": queued, "queued_sendmail": queued_sendmail}
 
 
 def main(build, *names):

@@ -268,7 +268,7 @@ def test_all_of_postfix_is_killed(house, survived):
     killed = 0
     for _ in house.moments():
         killed += len(house.server.processes("smtpd") + house.server.processes("cleanup"))
-        house.server.crash()
+        house.server.kill()
         house.pause()
         house.server.start()
     survived(house, {"in": killed * RECIPIENTS, "second": killed, "out": killed,

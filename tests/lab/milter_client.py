@@ -51,7 +51,8 @@ VERDICTS = {b"a": "accept", b"r": "reject", b"t": "tempfail", b"d": "discard", b
             b"f": "connection failure"}
 
 # What the filter may ask for at the end of a message, and the right that it needs.
-ACTIONS = {b"h": ADDHDRS, b"i": ADDHDRS, b"m": CHGHDRS, b"b": CHGBODY, b"q": QUARANTINE}
+ACTIONS = {b"h": ADDHDRS, b"i": ADDHDRS, b"m": CHGHDRS, b"b": CHGBODY, b"q": QUARANTINE,
+           b"-": DELRCPT, b"2": ADDRCPT_PAR}
 
 CHUNK = 65535
 LOOPBACK = ("127.0.0.1", 50000)
@@ -81,6 +82,7 @@ class MilterSession:
         self._numbering = numbering
         self._client = None  # the client that was told, in a list
         self.actions = self.steps = 0  # as negotiated
+        self.recipient_changes = []  # of the last message: ["-", address], ["+", address, parameters]
         self.symbols = {}  # step -> the macros that the filter wants with it
         self._socket = connect(spec, timeout)
         if negotiate:
@@ -174,12 +176,13 @@ class MilterSession:
     # --- a whole message ---
 
     def deliver(self, message, sender="app@acme.example", recipients=("guest@example.org",),
-                client=LOOPBACK, macros=None, chunk=CHUNK):
+                client=LOOPBACK, macros=None, chunk=CHUNK, size=1000):
         """Has the filter judge and change a message; the session stays usable.
 
         client: (address, port), None if the MTA doesn't know it, or a unix socket's path. Another
         one than last time begins a new SMTP session. An address of type bytes is sent as it is,
-        without <>. macros, e.g. {"{auth_authen}": "joe"}, go with the steps they belong to.
+        without <>. A recipient may be a tuple of the address and its RCPT parameters. macros, e.g.
+        {"{auth_authen}": "joe"}, go with the steps they belong to. size: what MAIL announces.
         """
         values = {"i": "4XyZ1234", "j": "mta.example.test", "{daemon_name}": "smtpd",
                   "{mail_addr}": str(sender), **(macros or {})}
@@ -204,10 +207,10 @@ class MilterSession:
                                or take("helo", strings("client.example.test"))):
                     return verdict
                 self._client = [client]
-            if verdict := take("mail", strings(in_brackets(sender), "SIZE=1000")):
+            if verdict := take("mail", strings(in_brackets(sender), f"SIZE={size}")):
                 return verdict
             several = [recipients] if isinstance(recipients, (str, bytes)) else recipients
-            verdicts = [take("rcpt", strings(in_brackets(recipient))) for recipient in several]
+            verdicts = [take("rcpt", strings(*recipient_arguments(each))) for each in several]
             if all(verdicts):
                 self.abort()
                 return verdicts[-1]
@@ -262,6 +265,7 @@ class MilterSession:
         Gives (verdict, reply), how often it said that it is still at work, why to hold the mail.
         """
         progress, quarantine, codes, body = 0, "", b"", []
+        self.recipient_changes = []
         edit = message.edit_like_postfix if self._numbering == "postfix" \
             else message.edit_like_sendmail
         while True:
@@ -278,6 +282,9 @@ class MilterSession:
                 body.append(payload)
             elif code == b"q":
                 quarantine = payload.rstrip(b"\0").decode()
+            elif code in b"-2":
+                self.recipient_changes.append(
+                    ["-" if code == b"-" else "+", *payload.decode().rstrip("\0").split("\0")])
             else:
                 index = 0
                 if code != b"h":
@@ -431,6 +438,11 @@ def connection(client, host="client.example.test"):
 
 def in_brackets(address):
     return address if isinstance(address, bytes) else f"<{address}>"
+
+
+def recipient_arguments(recipient):
+    address, *parameters = recipient if isinstance(recipient, tuple) else (recipient,)
+    return in_brackets(address), *parameters
 
 
 # A field that makes a message a tagged one.

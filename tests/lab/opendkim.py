@@ -6,6 +6,7 @@ from lab import tools
 from lab.process import Process
 
 SELECTOR = "lab"
+LEAVE_TAGGED = tools.ROOT / "conf/opendkim/leave-tagged-mail.lua"
 
 SIGNER = """\
 Mode s
@@ -19,6 +20,7 @@ KeyFile {key}
 RequireSafeKeys no
 InternalHosts 0.0.0.0/0
 Canonicalization {canonicalization}
+{more}
 """
 
 VERIFIER = """\
@@ -29,9 +31,13 @@ TestPublicKeys {keys}
 
 
 class OpenDKIM:
-    """Signs mail whose From is in domain. socket: as cancel-invite-milter.conf writes it."""
+    """Signs mail whose From is in domain. socket: as cancel-invite-milter.conf writes it.
 
-    def __init__(self, workdir, domain="example.test", socket=None, canonicalization="simple"):
+    leave_tagged: with conf/opendkim/leave-tagged-mail.lua, as queued mode needs it.
+    """
+
+    def __init__(self, workdir, domain="example.test", socket=None, canonicalization="simple",
+                 leave_tagged=False):
         self._program = tools.program("opendkim", "usr/sbin/opendkim")
         openssl = tools.installed("openssl")
         self._folder = workdir.folder("opendkim")
@@ -46,7 +52,8 @@ class OpenDKIM:
         keys = workdir.write("opendkim/keys", f"{SELECTOR}._domainkey.{domain} {record}\n")
         self._signer = workdir.write("opendkim/signer.conf", SIGNER.format(
             socket=self.socket, domain=domain, selector=SELECTOR, key=key,
-            canonicalization=canonicalization))
+            canonicalization=canonicalization,
+            more=f"SetupPolicyScript {LEAVE_TAGGED}" if leave_tagged else ""))
         self._verifier = workdir.write("opendkim/verifier.conf", VERIFIER.format(keys=keys))
 
     def start(self):

@@ -138,7 +138,7 @@ class Postfix:
             second = conf.with_listener("postfix/master.cf.queued", self.second_port)
             workdir.write(f"{name}/etc/cancel-invite-route",
                           conf.with_listener("postfix/route", self.second_port))
-        main_cf = workdir.write(f"{name}/etc/main.cf", last_ones("\n".join((
+        main_cf = workdir.write(f"{name}/etc/main.cf", _last_of_each("\n".join((
             MAIN_CF.format(
                 folder=workdir / name, etc=self.etc, spool=self.spool, log=self.log_path,
                 data=workdir.folder(f"{name}/data", 0o700, MAIL_OWNER),
@@ -153,7 +153,8 @@ class Postfix:
     def start(self):
         self._process = Process([self._master, "-c", self.etc], self.etc / "printed",
                                 env=self._environment())
-        self._process.wait_until(self._port.answers, log=self.log)
+        for port in filter(None, (self._port, self._second_port)):
+            self._process.wait_until(port.answers, log=self.log)
         return self
 
     def stop(self):
@@ -162,8 +163,8 @@ class Postfix:
             self._process.stop()
         self._process = None
 
-    def crash(self):
-        """SIGKILL for every process of it. The queue stays, and start() goes on with it."""
+    def kill(self):
+        """SIGKILL for all its processes at once. The queue stays, and start() goes on with it."""
         self._process.kill()
         self._process = None
 
@@ -253,17 +254,15 @@ class Postfix:
                                           for out in (done.stdout, done.stderr)))
 
 
-def last_ones(text):
-    """main.cf without the lines that a later one for the same parameter overrides.
+def _last_of_each(main_cf):
+    """main.cf with each parameter once, as it is given last.
 
-    Every process of Postfix would warn of each, and postlogd, which gets the warnings, of its own
-    before it reads any: with enough of them waiting already it would wait for itself for ever.
+    Every Postfix process would warn of the others when it starts, postlogd too: into its own
+    socket, where it waits for itself for ever if that is full.
     """
-    lines = re.findall(r"^(?![ \t]).*\n(?:[ \t].*\n)*", text, re.M)
-    last = {parameter: number for number, line in enumerate(lines)
-            for parameter in re.findall(r"^\w[^\s=]*", line)}
-    return "".join(line for number, line in enumerate(lines)
-                   if number in last.values() or not re.match(r"\w", line))
+    settings = re.split(r"^(?=[^\s#])", main_cf, flags=re.M)
+    last = {setting.partition("=")[0].strip(): setting for setting in settings}
+    return "".join(last.values())
 
 
 def postfix_socket(spec):

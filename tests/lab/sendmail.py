@@ -1,7 +1,8 @@
 """A private Sendmail, run from where tests/deps unpacked it.
 
-Its configuration is conf/sendmail/direct.mc, word for word but for the socket, in the little that
-it takes to run on this machine without touching it. Nothing is delivered anywhere but to the sink.
+Its configuration is conf/sendmail/direct.mc or queued.mc, word for word but for the socket, the
+second listener's port and the queue's folder, in the little that it takes to run on this machine
+without touching it. Nothing is delivered anywhere but to the sink.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import shlex
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 from lab import conf, tools
 from lab.process import Port, Process
@@ -19,6 +21,8 @@ HOST = "mx.example.test"
 
 # sendmail(1) refuses to submit mail as root; this user owns its queue, and is in every Debian.
 SUBMITTER = "mail"
+
+SECOND_QUEUE = "cancel-invite"  # of queued mode, in the queue's folder
 
 COMMON_MC = """\
 divert(0)dnl
@@ -40,7 +44,7 @@ define(`confCW_FILE', `-o {folder}/none')dnl
 define(`confCT_FILE', `-o {folder}/none')dnl
 define(`confCR_FILE', `-o {folder}/none')dnl
 define(`confDEAD_LETTER_DROP', `{folder}/dead.letter')dnl
-define(`ALIAS_FILE', `')dnl
+define(`ALIAS_FILE', `{folder}/aliases')dnl
 define(`HELP_FILE', `')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confTO_QUEUEWARN', `')dnl
@@ -56,6 +60,7 @@ DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
 {filters}
 {mc}
 MAILER(`smtp')dnl
+MAILER(`local')dnl
 """
 
 SUBMIT_MC = COMMON_MC + """\
@@ -75,15 +80,19 @@ FEATURE(`msp', `[127.0.0.1]')dnl
 class Sendmail:
     """milter is a socket as cancel-invite-milter.conf writes it, or None for no filter at all.
 
-    mc is more lines of the daemon's .mc file, which come after the filter's.
+    mc is more lines of the daemon's .mc file, which come after the filter's. aliases: the text of
+    /etc/mail/aliases. queued: conf/sendmail/queued.mc in place of direct.mc; with the socket of a
+    signer as that file describes; run is how Sendmail is to run its queues.
     """
 
-    def __init__(self, workdir, sink, milter=None, mc=""):
+    def __init__(self, workdir, sink, milter=None, mc="", aliases="", queued=False, signer="",
+                 run="-q10m"):
         tools.need_root("Sendmail")
         self._program = tools.program("sendmail-bin", "usr/libexec/sendmail/sendmail")
         self._in_namespace = _named(HOST)
         self._port = Port()
         self.smtp_port = self._port.number
+        self._second_port = Port() if queued else None
         self._process = None
 
         name = f"sendmail-{self.smtp_port}"
@@ -91,8 +100,20 @@ class Sendmail:
         self.queue_folder = workdir.folder(f"{name}/queue", 0o700)
         self.submit_queue = workdir.folder(f"{name}/submit-queue", 0o770, SUBMITTER, SUBMITTER)
         workdir.write(f"{name}/services", "hosts files\naliases files\npasswd files\n")
+        workdir.write(f"{name}/aliases", aliases)
+        self._run_queues = run if queued else ""
         self._trace = self.folder / "trace"
-        filters = conf.installed("sendmail/direct.mc", milter) if milter else ""
+        filters = ""
+        if queued:
+            workdir.folder(f"{name}/queue/{SECOND_QUEUE}", 0o700)
+            filters = conf.in_folder(
+                "sendmail/queued.mc", milter, self.second_port, self.queue_folder)
+            if signer:
+                filters = filters.replace("InputMailFilters=cancel-invite,",
+                                          "InputMailFilters=cancel-invite;signer,")
+                mc += f"INPUT_MAIL_FILTER(`signer', `S={signer}, F=T')dnl\n"
+        elif milter:
+            filters = conf.installed("sendmail/direct.mc", milter)
         self._daemon_cf = self._make_cf(
             "daemon", DAEMON_MC, queue=self.queue_folder, relay_port=sink.port,
             port=self.smtp_port, filters=filters, mc=mc)
@@ -102,9 +123,11 @@ class Sendmail:
 
     def start(self):
         self._process = Process(
-            [*self._in_namespace, self._program, "-C", self._daemon_cf, "-bD", "-X", self._trace],
+            [*self._in_namespace, self._program, "-C", self._daemon_cf, "-bD",
+             *self._run_queues.split(), "-X", self._trace],
             self.folder / "printed")
-        self._process.wait_until(self._port.answers)
+        for port in filter(None, (self._port, self._second_port)):
+            self._process.wait_until(port.answers)
         return self
 
     def stop(self):
@@ -116,16 +139,23 @@ class Sendmail:
     def close(self):
         self.stop()
         self._port.close()
+        if self._second_port:
+            self._second_port.close()
+
+    @property
+    def second_port(self):
+        """Where the queue's mail comes back, in queued mode."""
+        return self._second_port.number
 
     def reload(self):
         self._process.signal(signal.SIGHUP)
 
-    def connect(self, source="127.0.0.1"):
-        return SmtpClient(self.smtp_port, source)
+    def connect(self, port=None, source="127.0.0.1"):
+        return SmtpClient(port or self.smtp_port, source)
 
     def submit(self, mail_from, rcpt_to, message, source="127.0.0.1"):
         """Sends a message by SMTP and returns the Reply that decided."""
-        with self.connect(source) as client:
+        with self.connect(source=source) as client:
             return client.send(mail_from, rcpt_to, message)
 
     def sendmail(self, message, *arguments):
@@ -136,17 +166,31 @@ class Sendmail:
         self._run(self._submit_cf, "-i", *arguments, stdin=message)
 
     def queue(self):
-        """Each message that waits: queue_name (submit, daemon or hold) and queue_id."""
+        """Each message that waits: queue_name (submit, daemon, second or hold) and queue_id."""
         return [{"queue_name": name, "queue_id": path.name[2:]}
                 for name, folder, kind in (("submit", self.submit_queue, "qf"),
                                            ("daemon", self.queue_folder, "qf"),
+                                           ("second", self.queue_folder / SECOND_QUEUE, "qf"),
                                            ("hold", self.queue_folder, "hf"))
                 for path in sorted(folder.glob(f"{kind}*"))]
+
+    def processes(self, at_work_with=""):
+        """How many of Sendmail's processes have this text in what ps shows of them."""
+        shown = subprocess.run(["ps", "-o", "args=", "-s", str(self._process.pid)],
+                               capture_output=True, text=True, check=True).stdout
+        return sum(at_work_with in line for line in shown.splitlines())
+
+    def processor_time(self):
+        """Seconds that its processes have run, those that have ended too."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def flush(self):
         """Tries every waiting message again, now."""
         self._run(self._submit_cf, "-Ac", "-q")
-        self._run(self._daemon_cf, "-q")
+        # All but messages of no such id: unlike -q alone, that doesn't ask how long ago the last
+        # try was.
+        self._run(self._daemon_cf, "-q!Ino-such")
 
     def log(self):
         """Every SMTP conversation, as -X traces it: there is no syslog to write to."""

@@ -22,6 +22,8 @@ class Delivery:
     mail_from: str
     rcpt_to: list
     data: bytes = field(repr=False)
+    mail_parameters: list = field(default_factory=list)  # of MAIL: "SIZE=1000", ...
+    rcpt_parameters: list = field(default_factory=list)  # of each RCPT
 
     @functools.cached_property
     def message(self):
@@ -125,7 +127,7 @@ class _Session(socketserver.BaseRequestHandler):
 
     def handle(self):
         sink = self.server.sink
-        sender, recipients = None, []
+        sender, recipients, of_mail, of_rcpt = None, [], [], []
         try:
             self._reply("220 sink.example ESMTP")
             while (line := self._read_through(b"\r\n").decode("utf-8", "replace").strip()):
@@ -139,17 +141,19 @@ class _Session(socketserver.BaseRequestHandler):
                                 "250 SIZE 0")
                 elif verb == "MAIL":
                     sender, recipients = _address(line), []
+                    of_mail, of_rcpt = _parameters(line), []
                     self._reply("250 2.1.0 ok")
                 elif verb == "RCPT":
                     answer = sink.answer_for(_address(line))
                     if answer.startswith("250"):
                         recipients.append(_address(line))
+                        of_rcpt.append(_parameters(line))
                     self._reply(answer)
                 elif verb == "DATA" and not recipients:
                     self._reply("503 5.5.1 nobody to send to")
                 elif verb == "DATA":
                     self._reply("354 go on")
-                    sink.keep(Delivery(sender, recipients, self._read_data()))
+                    sink.keep(Delivery(sender, recipients, self._read_data(), of_mail, of_rcpt))
                     self._reply("250 2.0.0 kept")
                 elif verb == "QUIT":
                     self._reply("221 2.0.0 bye")
@@ -184,3 +188,7 @@ class _Session(socketserver.BaseRequestHandler):
 
 def _address(line):
     return line.partition("<")[2].partition(">")[0]
+
+
+def _parameters(line):
+    return line.rpartition(">")[2].split()

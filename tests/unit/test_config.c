@@ -67,7 +67,9 @@ static void every_key_has_the_documented_default(void **state)
 	assert_int_equal(config->drain_timeout, 60000);
 	assert_int_equal(config->log, LOG_TO_SYSLOG);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+	assert_int_equal(config->log_format, LOG_FORMAT_TEXT);
 	assert_int_equal(config_log_facility(config), LOG_MAIL);
+	assert_string_equal(config->metrics_listen, "");
 	assert_false(config->dry_run);
 	assert_false(config->strict_calendar);
 	assert_int_equal(config->on_refused, FALLBACK_REJECT);
@@ -82,6 +84,18 @@ static void every_key_has_the_documented_default(void **state)
 	assert_int_equal(account->deadline, 60000);
 	assert_int_equal(account->attempts, 3);
 	config_release(config);
+}
+
+static void the_metrics_page_may_be_anywhere(void **state)
+{
+	static const char *const places[] = {"127.0.0.1:1", "0.0.0.0:65535", "[::1]:9895", "[::]:80"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char text[100];
+
+		snprintf(text, sizeof(text), KEY "[metrics]\nlisten = %s\n", places[i]);
+		config_release(load_good(state, text));
+	}
 }
 
 static void without_accounts_one_serves_every_sender(void **state)
@@ -100,9 +114,10 @@ static void reads_every_key(void **state)
 		"[milter]\n"
 		"socket = inet:10025@127.0.0.1\nsocket_mode = 0600\nheader = X-Stop\nmode = direct\n"
 		"temp_dir = /tmp\nbody_memory = 0\nmax_message_size = 1K\nmax_active = 10000\n"
-		"drain_timeout = 250ms\nlog = stderr\nlog_level = debug\nsyslog_facility = local3\n"
+		"drain_timeout = 250ms\nlog = stderr\nlog_level = debug\nlog_format = json\nsyslog_facility = local3\n"
 		"dry_run = yes\nstrict_calendar = yes\non_refused = hold\non_unavailable = deliver\n"
 		"[trust]\nnetworks = 192.0.2.0/24\nauthenticated = no\nuntrusted = keep\n"
+		"[metrics]\nlisten = 127.0.0.1:9895\n"
 		"[cronofy]\ndata_center = uk\napi_key_file = key\nca_file = key\n"
 		"proxy = http://proxy.example:3128\ntimeout = 10ms\ndeadline = 4m\nattempts = 10\n");
 	const struct account *account = &config->accounts[0];
@@ -117,7 +132,9 @@ static void reads_every_key(void **state)
 	assert_int_equal(config->drain_timeout, 250);
 	assert_int_equal(config->log, LOG_TO_STDERR);
 	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
 	assert_int_equal(config_log_facility(config), LOG_LOCAL3);
+	assert_string_equal(config->metrics_listen, "127.0.0.1:9895");
 	assert_true(config->dry_run);
 	assert_true(config->strict_calendar);
 	assert_int_equal(config->on_refused, FALLBACK_HOLD);
@@ -271,6 +288,7 @@ static const struct {
 	{"[milter]\nmode = queue\n" KEY, 2, "not one of: direct, queued"},
 	{"[milter]\nmode = queued\nqueue_daemon =\n" KEY, 3, "needs a name"},
 	{"[milter]\nmode = queued\nroute = mail\n" KEY, 3, "not one of: header, domain"},
+	{"[milter]\nmode = queued\narchives = archive\n" KEY, 3, "neither an address"},
 	{"[milter]\nstamp_lifetime = 5s\n" KEY, 2, "from 60s to"},
 	{"[milter]\ndry_run = true\n" KEY, 2, "yes or no"},
 	{"[milter]\ndry_run =\n" KEY, 2, "yes or no"},
@@ -326,6 +344,20 @@ static const struct {
 	{"[milter]\ntemp_dir = key\n" KEY, 2, "no directory"},
 	{"[milter]\nsyslog_facility = post\n" KEY, 2, "post"},
 	{"[milter]\non_unavailable = reject\n" KEY, 2, "outage"},
+	{"[milter]\nlog_format = xml\n" KEY, 2, "not one of: text, json"},
+	{"[metrics]\nlisten = 9895\n" KEY, 2, "127.0.0.1:9895"},
+	{"[metrics]\nlisten = :9895\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = 127.0.0.1\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = 127.0.0.1:\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = 127.0.0.1:0\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = 127.0.0.1:65536\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = 127.0.0.1:9895x\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = 127.0.0.256:9895\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = localhost:9895\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = ::1:9895\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = [::1]\n" KEY, 2, "address with a port"},
+	{"[metrics]\nlisten = [127.0.0.1]:9895\n" KEY, 2, "address with a port"},
+	{KEY "[metrics]\nport = 9895\n", 4, "unknown key in [metrics]"},
 	{"[cronofy]\n", 0, "api_key_file is missing"},
 	{"", 0, "api_key_file is missing"},
 	{"[account a]\nsenders = *\n", 1, "api_key_file is missing"},
@@ -532,6 +564,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_has_the_documented_default),
+		cmocka_unit_test(the_metrics_page_may_be_anywhere),
 		cmocka_unit_test(without_accounts_one_serves_every_sender),
 		cmocka_unit_test(reads_every_key),
 		cmocka_unit_test(accounts_take_from_cronofy_what_they_do_not_say),

@@ -94,10 +94,10 @@ static const struct {
 	 "- MIME-Version 2..3\n"
 	 "= MIME-Version: 1.0\n"},
 	/* a mixed that stays: its own fields stay, but for a length that would now be wrong */
-	{"MIME-Version: 1.0\nContent-Type: multipart/mixed; b\nContent-Length: 5\nContent-ID: <1>\n", "",
-	 "", "- Content-Length 1..1\n"},
-	{"MIME-Version: 1.0\nContent-Type: multipart/mixed; b\nContent-Transfer-Encoding: 7bit\n", "",
-	 "8bit", "= Content-Transfer-Encoding: 8bit\n"},
+	{"MIME-Version: 1.0\nContent-Type: multipart/mixed; b\nContent-Length: 5\nContent-ID: <1>\n",
+	 "", "", "- Content-Length 1..1\n"},
+	{"MIME-Version: 1.0\nContent-Type: multipart/mixed; b\nContent-Transfer-Encoding: 7bit\n",
+	 "", "8bit", "= Content-Transfer-Encoding: 8bit\n"},
 	{"MIME-Version: 1.0\nContent-Type: multipart/mixed; b\n", "", "", ""},
 };
 
@@ -244,6 +244,34 @@ static void a_name_longer_than_an_edit_can_hold_is_refused(void **state)
 	headers_free(&headers);
 }
 
+/* A stamp that came from outside beside the tag is told from it, and goes with the change. */
+static void tells_stamps_from_tags(void **state)
+{
+	struct headers headers = headers_new();
+	struct header_edits edits = {.count = 0};
+	struct buffer shown;
+
+	(void)state;
+	headers_add(&headers, TAG, TAG, " v1; id=x; mac=1", false);
+	headers_add(&headers, TAG, TAG, " a", false);
+	headers_add(&headers, TAG, TAG, " v1;mac=2", false);
+	assert_int_equal(headers.tags, 3);
+	assert_int_equal(headers.stamps, 2);
+	assert_string_equal(headers.tag_value.data, " a");
+	assert_string_equal(headers.stamp_value.data, " v1; id=x; mac=1");
+	headers_replace_tags(&headers, TAG, "new\n\tfolded", &edits);
+	headers_add_field(&edits, "Message-ID", "<1@x>");
+	shown = show(&edits);
+	assert_string_equal(shown.data, "- " TAG " 2..3\n= " TAG ": new\n\tfolded\n"
+					"+ Message-ID: <1@x>\n");
+	buffer_free(&shown);
+	header_edits_free(&edits);
+	headers_clear(&headers);
+	assert_int_equal(headers.stamps, 0);
+	assert_int_equal(headers.stamp_value.length, 0);
+	headers_free(&headers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +282,7 @@ int main(void)
 		cmocka_unit_test(notes_who_wrote_it),
 		cmocka_unit_test(very_long_values_are_cut_or_refused),
 		cmocka_unit_test(content_fields_fit_exactly_or_not_at_all),
+		cmocka_unit_test(tells_stamps_from_tags),
 		cmocka_unit_test(a_name_longer_than_an_edit_can_hold_is_refused),
 	};
 

@@ -1,97 +1,15 @@
-/* Lines of the log. */
+/* Where lines of the log go, and what comes around them. */
 #include "log.h"
 
 #include "testing.h"
+#include "utf8.h"
 
+#include <cjson/cJSON.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
-
-static const struct {
-	const char *value, *shown;
-} fields[] = {
-	{"plain", "n=plain"},
-	{"a@b.example", "n=a@b.example"},
-	{"<id@host>", "n=<id@host>"},
-	{"j\xc3\xb6rg", "n=j\xc3\xb6rg"},
-	{"", "n=\"\""},
-	{"two words", "n=\"two words\""},
-	{"a=b", "n=\"a=b\""},
-	{"say \"hi\"", "n=\"say \\\"hi\\\"\""},
-};
-
-static void quotes_values_that_need_it(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		struct buffer line = buffer_with_maximum(1000);
-
-		log_field(&line, "n", fields[i].value);
-		assert_string_equal(line.data, fields[i].shown);
-		buffer_free(&line);
-	}
-}
-
-static void fields_are_apart_by_one_space(void **state)
-{
-	struct buffer line = buffer_with_maximum(1000);
-
-	(void)state;
-	log_field(&line, "a", "1");
-	log_field(&line, "b", "2 3");
-	log_field(&line, "c", "4");
-	assert_string_equal(line.data, "a=1 b=\"2 3\" c=4");
-	buffer_free(&line);
-}
-
-static void no_value_makes_a_line_of_its_own(void **state)
-{
-	struct buffer line = buffer_with_maximum(1000);
-
-	(void)state;
-	log_field(&line, "n", "a\nerror: forged\r\x1b[2J");
-	assert_null(strpbrk(line.data, "\n\r\x1b"));
-	assert_contains(line.data, "\\x0a");
-	buffer_free(&line);
-}
-
-/* Reads "value" as the log's readers do: \ makes the next character an ordinary one. */
-static const char *end_of_quoted(const char *text)
-{
-	for (text++; *text && *text != '"'; text++)
-		if (*text == '\\' && text[1])
-			text++;
-	return text + 1;
-}
-
-static void no_value_makes_a_field_of_its_own(void **state)
-{
-	static const char *const values[] = {"x\\\" done=cancelled y=\"", "ends with \\", "\\\"",
-					     "\" done=cancelled"};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		struct buffer line = buffer_with_maximum(1000);
-
-		log_field(&line, "n", values[i]);
-		assert_memory_equal(line.data, "n=\"", 3);
-		assert_string_equal(end_of_quoted(line.data + 2), "");
-		buffer_free(&line);
-	}
-}
-
-static void very_long_values_are_cut(void **state)
-{
-	struct buffer line = buffer_with_maximum(10000);
-	char *value = text_of_length(5000, 'v');
-
-	(void)state;
-	log_field(&line, "n", value);
-	assert_true(line.length < 600);
-	assert_contains(line.data, "...");
-	buffer_free(&line);
-	free(value);
-}
 
 static void knows_facilities_by_name(void **state)
 {
@@ -102,25 +20,54 @@ static void knows_facilities_by_name(void **state)
 	assert_int_equal(log_facility(""), -1);
 }
 
-/* What log_write() writes to standard error meanwhile. */
-static size_t capture(enum log_level least, enum log_level level, const char *text, char *out,
-		      size_t size)
+/* What `write` writes to standard error, a pipe, which may be the journal. */
+static size_t capture_write(void (*write)(void *), void *context, bool is_journal, char *out,
+			    size_t size)
 {
 	int ends[2], saved = dup(STDERR_FILENO);
+	char stream[64];
+	struct stat status;
 	ssize_t length;
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(fstat(ends[1], &status), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino + !is_journal);
+	setenv("JOURNAL_STREAM", stream, 1);
 	dup2(ends[1], STDERR_FILENO);
-	log_open(LOG_TO_STDERR, 0, least);
-	log_write(level, "%s", text);
+	write(context);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	close(ends[1]);
+	unsetenv("JOURNAL_STREAM");
 	length = read(ends[0], out, size - 1);
 	close(ends[0]);
 	assert_true(length >= 0);
 	out[length] = '\0';
 	return (size_t)length;
+}
+
+struct entry {
+	enum log_format format;
+	enum log_level least, level;
+	const char *text;
+};
+
+static void write_entry(void *context)
+{
+	const struct entry *entry = context;
+
+	log_open(LOG_TO_STDERR, 0, entry->least, entry->format);
+	log_write(entry->level, "%s", entry->text);
+}
+
+/* What log_write() writes to standard error meanwhile. */
+static size_t capture(enum log_level least, enum log_level level, const char *text, char *out,
+		      size_t size)
+{
+	struct entry entry = {LOG_FORMAT_TEXT, least, level, text};
+
+	return capture_write(write_entry, &entry, false, out, size);
 }
 
 static void writes_whole_lines(void **state)
@@ -148,17 +95,122 @@ static void leaves_out_what_is_not_important_enough(void **state)
 	assert_int_not_equal(capture(LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, "x", out, sizeof(out)), 0);
 }
 
+static void write_fields(void *context)
+{
+	const enum log_format *format = context;
+	struct log_line line;
+
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_INFO, *format);
+	line = log_begin();
+	log_field(&line, "invite", "say \"hi\"");
+	log_number(&line, "ms", 86);
+	log_end(LOG_LEVEL_WARNING, &line);
+	line = log_begin();
+	log_field(&line, "not", "important");
+	log_end(LOG_LEVEL_DEBUG, &line);
+}
+
+/* Exactly one line of JSON, and its time, which is cut off. The caller frees it. */
+static cJSON *read_entry(const char *out)
+{
+	const char *newline = strchr(out, '\n'), *end = NULL;
+	cJSON *entry = cJSON_ParseWithOpts(out, &end, 0), *time;
+	struct tm at;
+
+	assert_non_null(entry);
+	assert_ptr_equal(end, newline);
+	assert_string_equal(newline, "\n");
+	assert_true(utf8_valid(out, strlen(out)));
+	time = cJSON_DetachItemFromObject(entry, "time");
+	assert_string_equal(strptime(time->valuestring, "%Y-%m-%dT%H:%M:%S", &at) + 4, "Z");
+	cJSON_Delete(time);
+	return entry;
+}
+
+static void assert_entry(const char *out, const char *expected)
+{
+	cJSON *entry = read_entry(out);
+	char *text = cJSON_PrintUnformatted(entry);
+
+	assert_string_equal(text, expected);
+	cJSON_free(text);
+	cJSON_Delete(entry);
+}
+
+static void writes_named_values_in_the_form_that_was_chosen(void **state)
+{
+	enum log_format text = LOG_FORMAT_TEXT, json = LOG_FORMAT_JSON;
+	char out[4097];
+
+	(void)state;
+	capture_write(write_fields, &text, false, out, sizeof(out));
+	assert_string_equal(out, "warning: invite=\"say \\\"hi\\\"\" ms=86\n");
+	capture_write(write_fields, &json, false, out, sizeof(out));
+	assert_entry(out, "{\"level\":\"warning\",\"invite\":\"say \\\"hi\\\"\",\"ms\":86}");
+}
+
+static void writes_a_message_as_json(void **state)
+{
+	struct entry entry = {LOG_FORMAT_JSON, LOG_LEVEL_INFO, LOG_LEVEL_ERROR, "a \"b\"\nc"};
+	char out[4097];
+
+	(void)state;
+	capture_write(write_entry, &entry, false, out, sizeof(out));
+	assert_entry(out, "{\"level\":\"error\",\"message\":\"a \\\"b\\\"\\nc\"}");
+}
+
+static void a_long_message_is_json_all_the_same(void **state)
+{
+	static const char pieces[] = {'x', '\n', '"', '\xff', '\x01'};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces); i++) {
+		char out[8192], *text = text_of_length(6000, pieces[i]);
+		struct entry entry = {LOG_FORMAT_JSON, LOG_LEVEL_INFO, LOG_LEVEL_INFO, text};
+		size_t length = capture_write(write_entry, &entry, true, out, sizeof(out));
+
+		assert_in_range(length, 1000, 4096);
+		assert_memory_equal(out, "<6>", 3);
+		cJSON_Delete(read_entry(out + 3));
+		free(text);
+	}
+}
+
+static void tells_the_journal_each_lines_priority(void **state)
+{
+	static const struct {
+		enum log_level level;
+		const char *text, *json;
+	} entries[] = {
+		{LOG_LEVEL_ERROR, "<3>error: x\n", "<3>{"},
+		{LOG_LEVEL_WARNING, "<4>warning: x\n", "<4>{"},
+		{LOG_LEVEL_INFO, "<6>info: x\n", "<6>{"},
+		{LOG_LEVEL_DEBUG, "<7>debug: x\n", "<7>{"},
+	};
+	char out[4097];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		struct entry entry = {LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG, entries[i].level, "x"};
+
+		capture_write(write_entry, &entry, true, out, sizeof(out));
+		assert_string_equal(out, entries[i].text);
+		entry.format = LOG_FORMAT_JSON;
+		capture_write(write_entry, &entry, true, out, sizeof(out));
+		assert_memory_equal(out, entries[i].json, 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quotes_values_that_need_it),
-		cmocka_unit_test(fields_are_apart_by_one_space),
-		cmocka_unit_test(no_value_makes_a_line_of_its_own),
-		cmocka_unit_test(no_value_makes_a_field_of_its_own),
-		cmocka_unit_test(very_long_values_are_cut),
 		cmocka_unit_test(knows_facilities_by_name),
 		cmocka_unit_test(writes_whole_lines),
 		cmocka_unit_test(leaves_out_what_is_not_important_enough),
+		cmocka_unit_test(writes_named_values_in_the_form_that_was_chosen),
+		cmocka_unit_test(writes_a_message_as_json),
+		cmocka_unit_test(a_long_message_is_json_all_the_same),
+		cmocka_unit_test(tells_the_journal_each_lines_priority),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -173,7 +173,7 @@ static void senders_match_by_address_domain_or_star(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-		if (policy_sender_matches(patterns[i].pattern, patterns[i].sender) !=
+		if (policy_address_matches(patterns[i].pattern, patterns[i].sender) !=
 		    patterns[i].matches)
 			fail_msg("%s, <%s>", patterns[i].pattern, patterns[i].sender);
 }

@@ -1,0 +1,407 @@
+#include "metrics.h"
+
+#include "utf8.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 64 /* of the table that finds a series by its labels' values */
+
+/* One series of a counter with two labels. */
+struct series {
+	struct series *same_bucket;
+	struct series *next;  /* in the order in which they were made */
+	char *first, *second; /* the labels' values; behind the struct */
+	unsigned long long value;
+};
+
+struct counter {
+	const char *name, *help;
+	const char *labels[2];
+	struct series *buckets[BUCKETS];
+	struct series *oldest, *newest;
+	size_t count;
+};
+
+/* Upper bounds in ms: from a call on a kept connection to the longest deadlines. */
+static const long long bounds[] = {10,   25,   50,    100,   250,   500,  1000,
+				   2500, 5000, 10000, 20000, 30000, 60000};
+
+#define BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
+
+struct histogram {
+	const char *name, *help;
+	unsigned long long counts[BOUNDS + 1]; /* each bucket by itself; the last has no bound */
+	unsigned long long sum;                /* ms */
+};
+
+struct metrics {
+	const char *version;
+	atomic_ullong untagged;
+	pthread_mutex_t lock; /* guards all below */
+	struct counter messages, calls;
+	struct histogram message_duration, call_duration;
+	unsigned long long connections;
+	unsigned long long good_reloads, faulty_reloads;
+	bool last_reload_good;
+	long long config_loaded; /* s since 1970 */
+	struct {
+		metrics_source *write;
+		void *context;
+	} sources[METRICS_SOURCES];
+	size_t source_count;
+};
+
+/* What is counted for every account from the beginning. */
+static const char *const outcomes[] = {"cancelled", "refused", "unavailable", "bad_calendar",
+				       "failed",    "busy",    "not_taken"};
+static const char *const statuses[] = {"200", "401", "402", "403", "429", "none"};
+
+/* ---- text ---- */
+
+void metrics_write_head(struct buffer *page, const char *name, enum metrics_type type,
+			const char *help)
+{
+	static const char *const types[] = {
+		[METRICS_COUNTER] = "counter",
+		[METRICS_GAUGE] = "gauge",
+		[METRICS_HISTOGRAM] = "histogram",
+	};
+
+	buffer_printf(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, types[type]);
+}
+
+/* In a label's value \, " and LF are escaped; the page is UTF-8 whatever the value is. */
+static void write_label_value(struct buffer *page, const char *value)
+{
+	const size_t length = strlen(value);
+
+	for (size_t i = 0, n; i<length; i += n> 0 ? n : 1) {
+		n = utf8_sequence(value + i, length - i);
+		if (n == 0)
+			buffer_append_text(page, "\xef\xbf\xbd"); /* U+FFFD */
+		else if (value[i] == '\n')
+			buffer_append_text(page, "\\n");
+		else if (value[i] == '"' || value[i] == '\\')
+			buffer_printf(page, "\\%c", value[i]);
+		else
+			buffer_append(page, value + i, n);
+	}
+}
+
+void metrics_write_sample(struct buffer *page, const char *name, const struct metrics_label *labels,
+			  size_t label_count, double value)
+{
+	buffer_append_text(page, name);
+	for (size_t i = 0; i < label_count; i++) {
+		buffer_printf(page, "%s%s=\"", i == 0 ? "{" : ",", labels[i].name);
+		write_label_value(page, labels[i].value);
+		buffer_append_text(page, "\"");
+	}
+	/* As many digits as are exact: a moment in milliseconds, a size of 900 TB. */
+	buffer_printf(page, "%s %.15g\n", label_count > 0 ? "}" : "", value);
+}
+
+void metrics_write_single(struct buffer *page, const char *name, enum metrics_type type,
+			  const char *help, double value)
+{
+	metrics_write_head(page, name, type, help);
+	metrics_write_sample(page, name, NULL, 0, value);
+}
+
+/* ---- counters ---- */
+
+/* FNV-1a (Fowler, Noll, Vo) over both values, the NUL between them too. */
+static size_t bucket_of(const char *first, const char *second)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *at = first; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619u;
+	hash *= 16777619u;
+	for (const char *at = second; *at; at++)
+		hash = (hash ^ (unsigned char)*at) * 16777619u;
+	return hash % BUCKETS;
+}
+
+static struct series *find(const struct counter *counter, const char *first, const char *second)
+{
+	struct series *series = counter->buckets[bucket_of(first, second)];
+
+	while (series && (strcmp(series->first, first) != 0 || strcmp(series->second, second) != 0))
+		series = series->same_bucket;
+	return series;
+}
+
+static struct series *make(struct counter *counter, const char *first, const char *second)
+{
+	const size_t first_size = strlen(first) + 1, second_size = strlen(second) + 1;
+	struct series **bucket = &counter->buckets[bucket_of(first, second)];
+	struct series *series = calloc(1, sizeof(*series) + first_size + second_size);
+
+	if (!series)
+		return NULL;
+	series->first = (char *)(series + 1);
+	series->second = series->first + first_size;
+	memcpy(series->first, first, first_size);
+	memcpy(series->second, second, second_size);
+	series->same_bucket = *bucket;
+	*bucket = series;
+	if (counter->newest)
+		counter->newest->next = series;
+	else
+		counter->oldest = series;
+	counter->newest = series;
+	counter->count++;
+	return series;
+}
+
+/* Adds to a series, which is made if there is none; without memory for it, nothing is counted. */
+static void add(struct counter *counter, const char *first, const char *second,
+		unsigned long long more)
+{
+	struct series *series = find(counter, first, second);
+
+	if (!series && counter->count >= METRICS_SERIES_MAXIMUM) {
+		first = second = "other";
+		series = find(counter, first, second);
+	}
+	if (!series)
+		series = make(counter, first, second);
+	if (series)
+		series->value += more;
+}
+
+static void free_counter(struct counter *counter)
+{
+	struct series *next;
+
+	for (struct series *series = counter->oldest; series; series = next) {
+		next = series->next;
+		free(series);
+	}
+}
+
+static void write_counter(struct buffer *page, const struct counter *counter)
+{
+	if (counter->oldest)
+		metrics_write_head(page, counter->name, METRICS_COUNTER, counter->help);
+	for (const struct series *series = counter->oldest; series; series = series->next) {
+		const struct metrics_label labels[] = {
+			{counter->labels[0], series->first},
+			{counter->labels[1], series->second},
+		};
+
+		metrics_write_sample(page, counter->name, labels, 2, (double)series->value);
+	}
+}
+
+/* ---- histograms ---- */
+
+static void observe(struct histogram *histogram, long long ms)
+{
+	size_t i = 0;
+
+	if (ms < 0)
+		ms = 0;
+	while (i < BOUNDS && ms > bounds[i])
+		i++;
+	histogram->counts[i]++;
+	histogram->sum += (unsigned long long)ms;
+}
+
+static void write_histogram(struct buffer *page, const struct histogram *histogram)
+{
+	unsigned long long total = 0;
+	char name[64], bound[32];
+
+	metrics_write_head(page, histogram->name, METRICS_HISTOGRAM, histogram->help);
+	snprintf(name, sizeof(name), "%s_bucket", histogram->name);
+	for (size_t i = 0; i <= BOUNDS; i++) {
+		const struct metrics_label label = {"le", bound};
+
+		if (i < BOUNDS)
+			snprintf(bound, sizeof(bound), "%g", (double)bounds[i] / 1000);
+		else
+			snprintf(bound, sizeof(bound), "+Inf");
+		total += histogram->counts[i];
+		metrics_write_sample(page, name, &label, 1, (double)total);
+	}
+	snprintf(name, sizeof(name), "%s_sum", histogram->name);
+	metrics_write_sample(page, name, NULL, 0, (double)histogram->sum / 1000);
+	snprintf(name, sizeof(name), "%s_count", histogram->name);
+	metrics_write_sample(page, name, NULL, 0, (double)total);
+}
+
+/* ---- the outside ---- */
+
+struct metrics *metrics_new(const char *version)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+
+	if (!metrics)
+		return NULL;
+	metrics->version = version;
+	metrics->last_reload_good = true;
+	metrics->messages = (struct counter){
+		.name = "cancel_invite_messages_total",
+		.help = "Messages with the tag, by account and by result= of their log line.",
+		.labels = {"account", "outcome"},
+	};
+	metrics->calls = (struct counter){
+		.name = "cancel_invite_calls_total",
+		.help = "Calls to Cronofy, by account and HTTP status; none: there was no answer.",
+		.labels = {"account", "status"},
+	};
+	metrics->message_duration = (struct histogram){
+		.name = "cancel_invite_message_duration_seconds",
+		.help = "From the sender of a message with the tag to its result.",
+	};
+	metrics->call_duration = (struct histogram){
+		.name = "cancel_invite_call_duration_seconds",
+		.help = "How long one call to Cronofy took.",
+	};
+	pthread_mutex_init(&metrics->lock, NULL);
+	return metrics;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+	if (!metrics)
+		return;
+	free_counter(&metrics->messages);
+	free_counter(&metrics->calls);
+	pthread_mutex_destroy(&metrics->lock);
+	free(metrics);
+}
+
+void metrics_add_account(struct metrics *metrics, const char *account)
+{
+	if (!metrics)
+		return;
+	pthread_mutex_lock(&metrics->lock);
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		add(&metrics->messages, account, outcomes[i], 0);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		add(&metrics->calls, account, statuses[i], 0);
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_count_untagged(struct metrics *metrics)
+{
+	if (metrics)
+		atomic_fetch_add_explicit(&metrics->untagged, 1, memory_order_relaxed);
+}
+
+void metrics_count_message(struct metrics *metrics, const char *account, const char *outcome,
+			   long long ms)
+{
+	if (!metrics)
+		return;
+	pthread_mutex_lock(&metrics->lock);
+	add(&metrics->messages, account ? account : "-", outcome, 1);
+	observe(&metrics->message_duration, ms);
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_count_call(struct metrics *metrics, const char *account, long status,
+			long new_connections, long long ms)
+{
+	char text[16] = "none";
+
+	if (!metrics)
+		return;
+	if (status > 0)
+		snprintf(text, sizeof(text), "%ld", status % 1000);
+	pthread_mutex_lock(&metrics->lock);
+	add(&metrics->calls, account, text, 1);
+	observe(&metrics->call_duration, ms);
+	if (new_connections > 0)
+		metrics->connections += (unsigned long long)new_connections;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_count_reload(struct metrics *metrics, bool good)
+{
+	if (!metrics)
+		return;
+	pthread_mutex_lock(&metrics->lock);
+	if (good)
+		metrics->good_reloads++;
+	else
+		metrics->faulty_reloads++;
+	metrics->last_reload_good = good;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+void metrics_set_config_loaded(struct metrics *metrics, long long when)
+{
+	if (!metrics)
+		return;
+	pthread_mutex_lock(&metrics->lock);
+	metrics->config_loaded = when;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+bool metrics_add_source(struct metrics *metrics, metrics_source *source, void *context)
+{
+	bool room;
+
+	pthread_mutex_lock(&metrics->lock);
+	room = metrics->source_count < METRICS_SOURCES;
+	if (room) {
+		metrics->sources[metrics->source_count].write = source;
+		metrics->sources[metrics->source_count++].context = context;
+	}
+	pthread_mutex_unlock(&metrics->lock);
+	return room;
+}
+
+/* With the lock held. */
+static void write_config(const struct metrics *metrics, struct buffer *page)
+{
+	static const char reloads[] = "cancel_invite_config_reloads_total";
+	const struct metrics_label good = {"result", "ok"}, faulty = {"result", "faulty"};
+
+	metrics_write_head(page, reloads, METRICS_COUNTER,
+			   "Reloads of the configuration; faulty: the old one stayed in force.");
+	metrics_write_sample(page, reloads, &good, 1, (double)metrics->good_reloads);
+	metrics_write_sample(page, reloads, &faulty, 1, (double)metrics->faulty_reloads);
+	metrics_write_single(page, "cancel_invite_config_last_reload_successful", METRICS_GAUGE,
+			     "0: the file was faulty at the last reload.",
+			     metrics->last_reload_good);
+	metrics_write_single(page, "cancel_invite_config_loaded_timestamp_seconds", METRICS_GAUGE,
+			     "When the configuration in force was loaded.",
+			     (double)metrics->config_loaded);
+}
+
+void metrics_write_page(struct metrics *metrics, struct buffer *page)
+{
+	static const char build_info[] = "cancel_invite_build_info";
+	const struct metrics_label version = {"version", metrics->version};
+	size_t sources;
+
+	metrics_write_head(page, build_info, METRICS_GAUGE, "The program's version; always 1.");
+	metrics_write_sample(page, build_info, &version, 1, 1);
+	metrics_write_single(
+		page, "cancel_invite_untagged_messages_total", METRICS_COUNTER,
+		"Messages without the tag.",
+		(double)atomic_load_explicit(&metrics->untagged, memory_order_relaxed));
+	pthread_mutex_lock(&metrics->lock);
+	write_counter(page, &metrics->messages);
+	write_histogram(page, &metrics->message_duration);
+	write_counter(page, &metrics->calls);
+	write_histogram(page, &metrics->call_duration);
+	metrics_write_single(page, "cancel_invite_connections_opened_total", METRICS_COUNTER,
+			     "Connections made to Cronofy.", (double)metrics->connections);
+	write_config(metrics, page);
+	sources = metrics->source_count;
+	pthread_mutex_unlock(&metrics->lock);
+	/* Without the lock: a source has locks of its own, and may count under them. */
+	for (size_t i = 0; i < sources; i++)
+		metrics->sources[i].write(metrics->sources[i].context, page);
+}
