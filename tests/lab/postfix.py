@@ -168,20 +168,21 @@ class Postfix:
         self._process.kill()
         self._process = None
 
-    def processes(self, program, service=None):
-        """The pids of its processes of this program, e.g. "smtp".
+    def kill_those(self, program, service=None):
+        """SIGKILL for its processes of this program, e.g. "smtp"; how many.
 
         service: only those of this service, as master.cf names it.
         """
-        found = []
+        killed = 0
         for pid in self._process.children():
             with contextlib.suppress(OSError):
                 argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
                 # master(8) tells a process its service's name unless it is the program's.
                 name = argv[argv.index("-n") + 1] if "-n" in argv else program
                 if argv[0] == program and service in (None, name):
-                    found.append(pid)
-        return found
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+        return killed
 
     def processor_time(self):
         """Seconds that it has run in all, with its processes that have ended and been noticed."""
