@@ -253,7 +253,7 @@ def _kill_one(pid):
         os.kill(pid, signal.SIGSTOP)
         until(lambda: _state(pid) in "TZ", 10, "a stopped process")
         descriptors = Path(f"/proc/{pid}/fd")
-        files = [Path(os.readlink(descriptors / name)) for name in os.listdir(descriptors)]
+        files = [Path(os.readlink(each)) for each in descriptors.iterdir()]
         os.kill(pid, signal.SIGKILL)
         until(lambda: _state(pid) == "Z", 10, "a killed process")
         for path in files:

@@ -81,8 +81,9 @@ class Load:
                 + min(1, self._sink.count() / len(self.messages) / RECIPIENTS)) / 2
 
     def moments(self, count, random, first=0.05, last=0.8):
-        """Lets go on at so many random moments between these points of progress."""
-        for moment in sorted(random.uniform(first, last) for _ in range(count)):
+        """Lets go on at so many moments between these points of progress, at random but spread."""
+        step = (last - first) / count
+        for moment in [first + (number + random.random()) * step for number in range(count)]:
             deadline = time.monotonic() + PATIENCE
             while self.progress() < moment:
                 assert not self._errors, self._errors
