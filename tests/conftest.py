@@ -31,6 +31,17 @@ def pytest_runtest_makereport(call):
             (type(skipped), skipped, call.excinfo.tb))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """The figures of the survival tests, whether they passed or not."""
+    lines = [line for outcome in ("passed", "failed")
+             for report in terminalreporter.stats.get(outcome, ()) if report.when == "call"
+             for name, line in report.user_properties if name == "survival"]
+    if lines:
+        terminalreporter.section("survival")
+    for line in sorted(lines):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def workdir():
     with Workdir() as made:

@@ -254,3 +254,19 @@ def raw_request(standin):
         "POST /v1/smart_invites HTTP/1.1", f"Host: {urlsplit(standin.http).netloc}",
         f"Authorization: Bearer {standin.api_key}", "Content-Type: application/json",
         f"Content-Length: {len(body)}", "", body]).encode()
+
+
+def test_one_that_was_killed_goes_on_where_it_was(workdir):
+    with Standin(folder=workdir.folder("cronofy"), open=True) as standin:
+        context = ssl.create_default_context(cafile=standin.ca_file)
+        where = standin.https
+        assert post(where, context=context)[0] == 200
+        before = calendar_of(post(where, context=context)).splitlines()
+        standin.kill()
+        standin.restart()
+        assert standin.https == where
+        after = calendar_of(post(where, context=context)).splitlines()
+        same = [line for line in before if line.startswith(("UID", "SEQUENCE"))]
+        assert [line for line in after if line.startswith(("UID", "SEQUENCE"))] == same
+        assert standin.journal() == [("200", "invite-1", "ann@example.com")] * 3
+        assert standin.counts()["requests"] == 1

@@ -66,6 +66,13 @@ class Process:
     def alive(self):
         return self._child.poll() is None
 
+    def children(self):
+        """The pids of its child processes."""
+        with contextlib.suppress(OSError), \
+                open(f"/proc/{self.pid}/task/{self.pid}/children") as children:
+            return [int(pid) for pid in children.read().split()]
+        return []
+
     def printed(self):
         with open(self.log_path, errors="replace") as log:
             return log.read()

@@ -7,6 +7,7 @@ Nothing is delivered anywhere but to the sink.
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import socket
@@ -14,7 +15,7 @@ import subprocess
 from pathlib import Path
 
 from lab import conf, tools
-from lab.process import Port, Process
+from lab.process import Port, Process, until
 from lab.smtp import SmtpClient
 
 HOST = "mx.example.test"
@@ -175,13 +176,34 @@ class Sendmail:
                                            ("daemon", self.queue_folder, "qf"),
                                            ("second", self.queue_folder / SECOND_QUEUE, "qf"),
                                            ("hold", self.queue_folder, "hf"))
-                for path in sorted(folder.glob(f"{kind}*"))]
+                for path in sorted(folder.glob(f"{kind}*")) if not _is_empty(path)]
 
     def processes(self, at_work_with=""):
         """How many of Sendmail's processes have this text in what ps shows of them."""
         shown = subprocess.run(["ps", "-o", "args=", "-s", str(self._process.pid)],
                                capture_output=True, text=True, check=True).stdout
         return sum(at_work_with in line for line in shown.splitlines())
+
+    def kill(self):
+        """SIGKILL for all its processes at once. The queue stays, and start() goes on with it.
+
+        But for half-written files: Sendmail (8.17) waits up to half an hour for the end of who made
+        a message's tf file, dead or not, before it writes that message's qf file anew.
+        """
+        session = self._process.pid
+        self._process.kill()
+        self._process = None
+        until(lambda: not _alive_in(session), 10, "the end of all killed processes")
+        for left in self.queue_folder.glob("**/tf*"):
+            left.unlink()
+
+    def kill_those(self, at_work_with):
+        """SIGKILL for its processes that have this pattern in what ps shows of them; how many.
+
+        As with kill(), none leaves a tf file.
+        """
+        return sum(_kill_one(pid) for pid, shown in _alive_in(self._process.pid)
+                   if re.search(at_work_with, shown))
 
     def processor_time(self):
         """Seconds that its processes have run, those that have ended too."""
@@ -218,6 +240,44 @@ class Sendmail:
         return subprocess.run(
             [*self._in_namespace, self._program, "-C", cf, *arguments],
             input=stdin, capture_output=True, timeout=60, env={"PATH": os.defpath})
+
+
+def _alive_in(session):
+    """(pid, what ps shows of it) of each process of a session that runs."""
+    shown = subprocess.run(["ps", "-o", "stat=,pid=,args=", "-s", str(session)],
+                           capture_output=True, text=True).stdout
+    lines = [line.split(None, 2) for line in shown.splitlines()]
+    return [(int(pid), args) for state, pid, args in lines if not state.startswith("Z")]
+
+
+def _kill_one(pid):
+    """Once it has stopped: no tf file is made between our look at its files and its end."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: _state(pid) in "TZ", 10, "a stopped process")
+        descriptors = Path(f"/proc/{pid}/fd")
+        files = [Path(os.readlink(each)) for each in descriptors.iterdir()]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: _state(pid) == "Z", 10, "a killed process")
+        for path in files:
+            if path.name.startswith("tf"):
+                path.unlink(missing_ok=True)
+        return True
+    return False
+
+
+def _state(pid):
+    """As ps shows it. "Z" if it is no more."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return "Z"
+
+
+def _is_empty(path):
+    """What a process leaves that is killed before it has a message's first byte, or gone."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size == 0
+    return True
 
 
 def _named(host):

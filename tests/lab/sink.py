@@ -9,6 +9,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from lab.process import Port
+
 CHUNK = 256 * 1024
 END = b"\r\n.\r\n"
 
@@ -43,10 +45,10 @@ class Sink:
         self._changed = threading.Condition()
         self._deliveries = []
         self._answers = {}
-        self._server = _Server(("127.0.0.1", 0), _Session)
-        self._server.sink = self
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._reserved = Port()
+        self.port = self._reserved.number
+        self.away = True
+        self.come_back()
 
     @property
     def deliveries(self):
@@ -63,11 +65,32 @@ class Sink:
                     raise AssertionError(f"{count} deliveries expected in {timeout} s, got {seen}")
             return list(self._deliveries)
 
+    def count(self):
+        """How many deliveries there are."""
+        return len(self._deliveries)
+
     def refuse(self, recipient):
         self._answers[recipient] = "550 5.1.1 no such person"
 
     def defer(self, recipient):
+        """recipient "*": everyone who isn't named."""
         self._answers[recipient] = "450 4.2.1 come back later"
+
+    def go_away(self):
+        """Refuses connections until come_back(); sessions end once they have their answer."""
+        self.away = True
+        self._server.shutdown()
+        self._server.server_close()
+
+    def come_back(self):
+        self.away = False
+        self._server = _Server(("127.0.0.1", self.port), _Session)
+        self._server.sink = self
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def accept(self):
+        """Everyone, again."""
+        self._answers.clear()
 
     def reset(self):
         """Forgets every delivery, and accepts everyone again."""
@@ -76,11 +99,12 @@ class Sink:
             self._answers.clear()
 
     def close(self):
-        self._server.shutdown()
-        self._server.server_close()
+        if not self.away:
+            self.go_away()
+        self._reserved.close()
 
     def answer_for(self, recipient):
-        return self._answers.get(recipient, "250 2.1.5 ok")
+        return self._answers.get(recipient) or self._answers.get("*", "250 2.1.5 ok")
 
     def keep(self, delivery):
         with self._changed:
@@ -108,6 +132,9 @@ class _Session(socketserver.BaseRequestHandler):
             self._reply("220 sink.example ESMTP")
             while (line := self._read_through(b"\r\n").decode("utf-8", "replace").strip()):
                 verb = line[:4].upper()
+                if sink.away:
+                    self._reply("421 4.3.2 not now")
+                    return
                 if verb == "EHLO":
                     self._reply("250-sink.example", "250-PIPELINING", "250-8BITMIME",
                                 "250-SMTPUTF8", "250-DSN", "250-ENHANCEDSTATUSCODES",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from lab.process import until
+from lab.process import Port, until
 from lab.tools import Missing
 
 PROGRAM = Path(__file__).with_name("cronofy.py")
@@ -79,6 +79,9 @@ class Request(NamedTuple):
 class Standin:
     """A process of its own, running from start() to stop(). start()'s arguments may be given here.
 
+    One with a folder of its own, start(folder=...), can be killed and started again where it was,
+    with the same certificates and a journal of all requests.
+
     After start(): url (the best there is), http, https, http2, untrusted, expired, wrong_host,
     tls11, ca_file, api_key.
     """
@@ -87,6 +90,9 @@ class Standin:
         self._options = options
         self._child = None
         self._errors = None
+        self._port = None
+        self._argv = None
+        self._journal = None
 
     def __enter__(self):
         return self.start()
@@ -95,7 +101,8 @@ class Standin:
         self.stop()
 
     def start(self, *, http2=False, latency=None, open=False, second_cancel="same", api_keys=(),
-              http2_streams=100, tls_dir=None, per_second=0, per_minute=0, retry_after=None):
+              http2_streams=100, tls_dir=None, per_second=0, per_minute=0, retry_after=None,
+              folder=None):
         """Raises Missing if http2 is wanted and there is no nghttpx."""
         if self._options:
             options, self._options = self._options, {}
@@ -109,9 +116,38 @@ class Standin:
         argv += ["--retry-after", str(retry_after)] if retry_after is not None else []
         for key in api_keys:
             argv += ["--api-key", key]
+        if folder:
+            self._port = Port()
+            self._journal = Path(folder) / "journal"
+            argv += ["--tls-dir", folder, "--https-port", str(self._port.number),
+                     "--journal", self._journal]
+        self._argv = argv
+        self._launch()
+        if http2 and not self.http2:
+            self.stop()
+            raise Missing("there is no nghttpx: run tests/deps check")
+        self.url = self.http2 or self.https
+        return self
+
+    def kill(self):
+        """SIGKILL. Scripts and what control tells are lost; restart() goes on, with the journal."""
+        self._child.kill()
+        self._child.wait()
+        self._child.stdin.close()
+        self._close_files()
+
+    def restart(self):
+        self._launch()
+
+    def journal(self):
+        """(status, invite id, recipient) of each request since the first start."""
+        with open(self._journal) as journal:
+            return [tuple(line.split()) for line in journal]
+
+    def _launch(self):
         self._errors = tempfile.TemporaryFile("w+")
         # It ends when its standard input does, so it can't outlive this process.
-        self._child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self._child = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=self._errors)
         try:
             for name, value in json.loads(self._read_line(20)).items():
@@ -119,12 +155,7 @@ class Standin:
         except BaseException:
             self.stop()
             raise
-        if http2 and not self.http2:
-            self.stop()
-            raise Missing("there is no nghttpx: run tests/deps check")
-        self.url = self.http2 or self.https
         self._control = http.client.HTTPConnection(urlsplit(self.control).netloc, timeout=30)
-        return self
 
     def stop(self):
         """Closes its standard input; gives its exit code."""
@@ -137,10 +168,16 @@ class Standin:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+        code = self._child.returncode
+        self._close_files()
+        if self._port:
+            self._port.close()
+        return code
+
+    def _close_files(self):
         self._child.stdout.close()
         self._errors.close()
-        code, self._child = self._child.returncode, None
-        return code
+        self._child = None
 
     @property
     def pid(self):

@@ -3,6 +3,7 @@
 
     cronofy.py [--latency 100ms] [--open] [--http2] [--tls-dir DIR] [--api-key KEY]...
                [--per-second N] [--per-minute N] [--retry-after SECONDS]
+               [--https-port N] [--journal FILE]
 
 It prints one line of JSON once it serves:
 
@@ -14,7 +15,9 @@ It prints one line of JSON once it serves:
     untrusted, expired, wrong_host, tls11
                             the same as https with a fault in its TLS (tls11 may be null)
 
-It ends on SIGTERM, or when its standard input, if that is a pipe, comes to its end.
+It ends on SIGTERM, or when its standard input, if that is a pipe, comes to its end. One that was
+killed can be started again where it was: --https-port names https's port, and the journal, to
+which each request adds a line (status, invite, recipient), still has what came before.
 
 A request must be exactly the documented one. One that isn't gets 400, 401, 404, 405 or 422, and
 is remembered as a violation. An invite must have been created (POST to control); with --open every
@@ -139,6 +142,7 @@ class Cronofy(http1.Site):
         self._start_settings = settings
         self.authorities = set()
         self.connections = set()
+        self.journal = None
         self.reset()
 
     def reset(self):
@@ -188,6 +192,8 @@ class Cronofy(http1.Site):
         except Refusal as refusal:
             answer = self._refusal(connection, request, refusal.status, refusal.body)
         request.status = answer.details.get("status", 200)
+        if self.journal:
+            self.journal.write(f"{request.status} {request.invite_id} {request.recipient}\n")
         delay = answer.details.get("delay", self.latency)
         if delay:
             answer.later(delay, answer.send)
@@ -339,19 +345,26 @@ async def serve(options):
         "api_keys": options.api_key, "per_second": options.per_second,
         "per_minute": options.per_minute, "retry_after": options.retry_after,
     })
+    if options.journal:
+        cronofy.journal = open(options.journal, "a", buffering=1)
     certificates.make(options.tls_dir)
 
+    servers = []
+
     async def listen(site, name, **more):
-        behind_front = more.pop("behind_front", False)
+        behind_front, port = more.pop("behind_front", False), more.pop("port", 0)
         server = await loop.create_server(lambda: http1.Connection(site, name, behind_front),
-                                          "127.0.0.1", 0, backlog=1024, **more)
+                                          "127.0.0.1", port, backlog=1024, start_serving=False,
+                                          **more)
+        servers.append(server)
         return server.sockets[0].getsockname()[1]
 
-    async def listen_tls(name, context):
-        return context and await listen(cronofy, name, ssl=context)
+    async def listen_tls(name, context, port=0):
+        return context and await listen(cronofy, name, ssl=context, port=port)
 
     ports = {"http": await listen(cronofy, "http"),
-             "https": await listen_tls("https", certificates.context(options.tls_dir))}
+             "https": await listen_tls("https", certificates.context(options.tls_dir),
+                                       options.https_port)}
     for name in ("untrusted", "expired", "wrong_host"):
         ports[name] = await listen_tls(name, certificates.context(options.tls_dir, name))
     ports["tls11"] = await listen_tls("tls11", certificates.tls_1_1_context(options.tls_dir))
@@ -368,6 +381,9 @@ async def serve(options):
         urls = {name: port and f"https://localhost:{port}" for name, port in ports.items()}
         urls["http"] = f"http://127.0.0.1:{ports['http']}"
         urls["control"] = f"http://127.0.0.1:{await listen(Control(cronofy), 'control')}"
+        # Not before it is known by which names we are called: somebody may be waiting for the port.
+        for server in servers:
+            await server.start_serving()
         print(json.dumps({**urls, "ca_file": f"{options.tls_dir}/ca.pem",
                           "api_key": options.api_key[0]}), flush=True)
         await _told_to_end(loop)
@@ -396,6 +412,8 @@ def duration(text):
 def main():
     parser = argparse.ArgumentParser(description="A stand-in for Cronofy's cancel endpoint.")
     parser.add_argument("--tls-dir", type=Path, help="keep the certificates in this folder")
+    parser.add_argument("--https-port", type=int, default=0, metavar="N", help="(any free one)")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="add a line for each request")
     parser.add_argument("--http2", action="store_true", help="HTTP/2 too, by nghttpx")
     parser.add_argument("--http2-streams", type=int, default=100, metavar="N",
                         help="concurrent requests in one HTTP/2 connection (100)")
