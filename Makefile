@@ -188,7 +188,7 @@ EXAMPLES = $(filter-out conf/systemd/% conf/debian/% conf/man/% conf/bash-comple
 
 # Where things are, for files that say so.
 PLACES = sed -e 's|/usr/sbin/$(NAME)|$(PREFIX)/sbin/$(NAME)|' \
-	-e 's|/etc/$(NAME)|$(SYSCONFDIR)/$(NAME)|' \
+	-e 's|/etc/$(NAME)|$(SYSCONFDIR)/$(NAME)|' -e 's|/usr/share/doc/$(NAME)|$(DOCDIR)|' \
 	$(if $(filter no,$(SYSTEMD)),-e 's/^Type=notify/Type=exec/' -e '/^WatchdogSec=/d')
 
 define put # MODE TARGET: standard input
@@ -212,7 +212,8 @@ install: all
 	done
 	install -D -m 0644 conf/systemd/$(NAME).service.d/postfix-chroot.conf.example \
 		$(DESTDIR)$(DOCDIR)/examples/systemd/postfix-chroot.conf
-	install -m 0644 README.md LICENSE CHANGELOG.md conf/$(NAME).conf $(DESTDIR)$(DOCDIR)
+	install -m 0644 README.md LICENSE CHANGELOG.md conf/TROUBLESHOOTING.md conf/$(NAME).conf \
+		$(DESTDIR)$(DOCDIR)
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)
 	install -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/keys
 	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
