@@ -84,14 +84,7 @@ enum call_end {
 	CALL_GIVEN_UP, /* the waiting party is gone */
 };
 
-static void on_sent(void *context)
-{
-	pace_sent(context);
-}
-
-/* One call, with its turn if there is one. */
-static enum call_end call_once(const struct tries *tries, struct pace_turn *turn,
-			       struct http_reply *reply)
+static enum call_end call_once(const struct tries *tries, struct http_reply *reply)
 {
 	const struct cancel_request *request = tries->request;
 	const struct account *account = request->account;
@@ -106,8 +99,6 @@ static enum call_end call_once(const struct tries *tries, struct pace_turn *turn
 		.body_length = tries->json_length,
 		.timeout = timeout,
 		.fresh_connection = tries->fresh_connection,
-		.sent = request->pace ? on_sent : NULL,
-		.context = turn,
 	};
 	struct http_call *call = http_begin(tries->http, &http_request);
 
@@ -294,7 +285,7 @@ static bool make_try(struct tries *tries, long long *until)
 		return false;
 	result->attempts++;
 	begun = monotonic_now();
-	end = call_once(tries, &turn, &reply);
+	end = call_once(tries, &reply);
 	report(tries, &turn, leave, sign_of(end, &reply), &reply, monotonic_now() - begun);
 	if (end == CALL_GIVEN_UP)
 		return interrupted(result, "Cronofy was asked");

@@ -202,6 +202,10 @@ static void check_ledger(struct config_file *file)
 		config_file_fault(file, config_file_ledger_line(file, "file"),
 				  "file: it takes a path, or none to keep nothing");
 	}
+	if (config->ledger_shared && !config->redis[0])
+		config_file_fault(
+			file, config_file_ledger_line(file, "shared"),
+			"shared: it takes a Redis; name one in [pace]: redis = redis://host");
 }
 
 /* ---- [pace] ---- */

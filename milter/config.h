@@ -119,6 +119,7 @@ struct config {
 	char *ledger_file;     /* NULL: keep nothing */
 	long long ledger_keep; /* ms */
 	bool ledger_required;
+	bool ledger_shared; /* calendars are kept in Redis as well */
 	char *redis; /* [pace]: where it is; "": none. Wiped when the config goes: it may hold a
 			password */
 	char *redis_password_file; /* "": none */

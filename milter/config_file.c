@@ -78,6 +78,7 @@ static const struct config_key ledger_keys[] = {
 	{"keep", TYPE_DURATION, offsetof(struct config, ledger_keep), "30d", 3600 * SECOND,
 	 3650 * DAY, NULL},
 	{"required", TYPE_YES_NO, offsetof(struct config, ledger_required), "no", 0, 0, NULL},
+	{"shared", TYPE_YES_NO, offsetof(struct config, ledger_shared), "no", 0, 0, NULL},
 	{NULL, TYPE_TEXT, 0, NULL, 0, 0, NULL},
 };
 

@@ -38,8 +38,6 @@ struct http_call {
 	enum call_state state;
 	pthread_cond_t done;
 	bool fresh_connection;
-	void (*sent)(void *context); /* NULL once it was called */
-	void *context;
 	bool abandoned; /* the caller is gone: the thread frees it */
 	CURL *easy;
 	struct curl_slist *headers;
@@ -61,15 +59,6 @@ struct http {
 
 /* ---- one transfer ---- */
 
-static void tell_sent(struct http_call *call)
-{
-	pthread_mutex_lock(&call->http->lock);
-	if (call->sent && !call->abandoned)
-		call->sent(call->context);
-	call->sent = NULL;
-	pthread_mutex_unlock(&call->http->lock);
-}
-
 /*
  * Gives the request's body, once. If it were curl's own to give, curl would silently send the whole
  * request again where a kept connection dies: two cancels, and only the second one's answer.
@@ -79,7 +68,6 @@ static size_t give_body(char *data, size_t size, size_t count, void *context)
 	struct http_call *call = context;
 	size_t left = call->body_length - call->body_given;
 
-	tell_sent(call);
 	count *= size;
 	if (count > left)
 		count = left;
@@ -391,8 +379,6 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 	monotonic_condition_init(&call->done);
 	call->http = http;
 	call->fresh_connection = request->fresh_connection;
-	call->sent = request->sent;
-	call->context = request->context;
 	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
 	call->easy = curl_easy_init();
 	call->body = malloc(request->body_length + 1);

@@ -28,10 +28,6 @@ struct http_request {
 	size_t body_length;
 	long long timeout;     /* ms, from now to the last byte of the reply */
 	bool fresh_connection; /* not on a kept one, which may be dead */
-	void (*sent)(
-		void *context); /* or NULL; called once, by the thread, when the request goes out;
-					never after http_end() */
-	void *context;
 };
 
 struct http_reply {

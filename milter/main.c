@@ -225,6 +225,7 @@ static bool share_budgets(struct server *server, const struct config *config, st
 	problem_set(why, "no memory");
 	store = redis_store_new(&config->redis_address, config->redis_password,
 				config->redis_prefix);
+	server->services.store = store;
 	return store && pace_share(server->services.pace, store, why);
 }
 

@@ -29,6 +29,7 @@ struct message_services {
 	struct metrics *metrics; /* or NULL: nothing is counted */
 	struct ledger *ledger;   /* NULL: keep nothing */
 	struct pace *pace;
+	struct redis_store *store; /* the pace's; or NULL */
 	struct breakers *breakers;
 };
 

@@ -46,10 +46,59 @@ static enum ledger_found find(struct message *message,
 	return found;
 }
 
+/* ---- what another host may have obtained ---- */
+
+static bool is_shared(const struct message *message)
+{
+	return message->config->ledger_shared && message->services->store &&
+	       whole_message_id(message)[0];
+}
+
+static struct redis_cancellation cancellation_of(const struct message *message)
+{
+	return (struct redis_cancellation){
+		.account = message->account->name,
+		.invite_id = message->tag.id,
+		.recipient = message->invite_recipient,
+		.message_id = message->headers.message_id,
+	};
+}
+
+static bool find_shared(struct message *message)
+{
+	const struct redis_cancellation cancellation = cancellation_of(message);
+	struct buffer *calendar = &message->cancel.calendar;
+
+	if (!is_shared(message))
+		return false;
+	buffer_free(calendar);
+	*calendar = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
+	if (redis_store_find(message->services->store, &cancellation, calendar) &&
+	    calendar->length > 0 && !calendar->failed)
+		return true;
+	buffer_free(calendar);
+	return false;
+}
+
+/* That Redis is away is the pace's to tell; the ledger has it in any case. */
+static void keep_shared(struct message *message)
+{
+	const struct redis_cancellation cancellation = cancellation_of(message);
+	const struct buffer *text = &message->cancel.calendar;
+
+	if (is_shared(message))
+		redis_store_keep(message->services->store, &cancellation, text->data, text->length,
+				 message->config->ledger_keep);
+}
+
+/* ---- the message's ways ---- */
+
 bool message_find_same(struct message *message)
 {
 	const enum ledger_found found = find(message, ledger_find_same);
 
+	if (found != LEDGER_FOUND && find_shared(message))
+		return true;
 	if (found == LEDGER_FAILED && message->config->ledger_required)
 		refuse(message,
 		       "the ledger cannot be used, so nothing was cancelled; try again later");
@@ -68,6 +117,7 @@ bool message_keep(struct message *message)
 	struct problem why;
 	char reason[sizeof(why.text) + 96];
 
+	keep_shared(message);
 	if (!message->services->ledger ||
 	    ledger_keep(message->services->ledger, &key, (struct span){text->data, text->length},
 			&why) ||

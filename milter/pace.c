@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAUSE_AFTER_429     1000  /* ms, if Cronofy asks for nothing else */
-#define PACE_LEVEL_INTERVAL 1000  /* ms, in which the rate rises by a sixteenth */
-#define ENOUGH_ANSWERS      20    /* to tell how long the quickest one takes */
-#define QUICKEST_TIME       10000 /* ms: after one to two of these a quick answer is forgotten */
+#define PAUSE_AFTER_429 1000 /* ms, if Cronofy asks for nothing else */
 
 /* ---- budgets ---- */
 
@@ -76,7 +73,6 @@ struct pace_budget *pace_find_budget(struct pace *pace, const struct account *ac
 	}
 	budget->pace = pace;
 	budget->rates = rates;
-	budget->quickest[0] = budget->quickest[1] = PACE_TRAVEL;
 	snprintf(budget->id, sizeof(budget->id), "%s", id);
 	snprintf(budget->names, sizeof(budget->names), "%s", account->name);
 	budget->next = pace->budgets;
@@ -220,43 +216,6 @@ void pace_wake(struct pace *pace)
 
 /* ---- what became of a turn ---- */
 
-/* With the lock held. */
-static void settle(struct pace_turn *turn, long long moment)
-{
-	window_settle(&turn->budget->window, turn->weight, moment, turn->number);
-	pace_record(turn->budget, turn->number, moment);
-	pace_signal_first(turn->budget);
-}
-
-/* How long before its answer a call arrived at Cronofy, at least; the answer took so long. */
-static long long before_answer(struct pace_budget *budget, long long taken, long long now)
-{
-	long long quickest;
-
-	if (now > budget->quickest_since + QUICKEST_TIME) {
-		budget->quickest[1] = budget->quickest[0];
-		budget->quickest[0] = taken;
-		budget->quickest_since = now;
-	}
-	budget->quickest[0] = lower_of(budget->quickest[0], taken);
-	quickest = lower_of(budget->quickest[0], budget->quickest[1]);
-	budget->answers += budget->answers < ENOUGH_ANSWERS;
-	return budget->answers < ENOUGH_ANSWERS || quickest < PACE_JITTER ? 0
-									  : quickest - PACE_JITTER;
-}
-
-void pace_sent(struct pace_turn *turn)
-{
-	struct pace *pace = turn->budget->pace;
-
-	pthread_mutex_lock(&pace->lock);
-	if (!turn->sent) {
-		turn->sent = monotonic_now();
-		settle(turn, turn->sent + PACE_TRAVEL);
-	}
-	pthread_mutex_unlock(&pace->lock);
-}
-
 void pace_return(struct pace_turn *turn)
 {
 	struct pace *pace = turn->budget->pace;
@@ -274,20 +233,12 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 	struct pace *pace = budget->pace;
 	const long long pause =
 		retry_after < 0 ? PAUSE_AFTER_429 : lower_of(retry_after, PACE_LONGEST_PAUSE);
-	long long arrived;
 	bool shared;
 
 	pthread_mutex_lock(&pace->lock);
-	if (turn->sent) {
-		arrived = ended - before_answer(budget, ended - turn->sent, ended);
-		if (arrived < turn->sent + PACE_TRAVEL) {
-			window_lower(&budget->window, turn->number, arrived);
-			pace_record(budget, turn->number, arrived);
-			pace_signal_first(budget);
-		}
-	} else {
-		settle(turn, ended);
-	}
+	window_settle(&budget->window, turn->weight, ended, turn->number);
+	pace_record(budget, turn->number, ended);
+	pace_signal_first(budget);
 	if (limited)
 		slow_down(budget, turn->number, pause);
 	shared = pace->mode == PACE_SHARED || pace->mode == PACE_RETURNING;

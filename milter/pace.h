@@ -2,6 +2,11 @@
  * pace: who may call Cronofy when. Each application has a budget of so many requests in any second
  * and in any minute, as Cronofy sees them arrive; turns are given first come, first served.
  *
+ * When a request arrives at Cronofy is seen by nobody here: after its turn, and before its answer. So it
+ * counts as arriving just now until the answer is there, and from then on as having arrived with it.
+ * No window of Cronofy's is ever overfull, whatever is slow on the way; the price is that the rate of a
+ * second is reached only if answers come at once. The rate of a minute loses next to nothing.
+ *
  * A budget belongs to an API key at an endpoint, because that is what Cronofy counts: accounts that
  * have the same key share it, at the lowest of their rates. Every call takes a turn, a further try
  * too. A 429 stops the budget at once and lets it go on at half its rate, which then rises by a
@@ -22,14 +27,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/*
- * When a request arrives at Cronofy is seen by nobody here. It counts as arriving this much after it
- * was sent (ms), until its answer tells more: it arrived before that. If all answers take their time,
- * it arrived earlier than its answer by as much as the quickest of them took, give or take the jitter.
- */
-#define PACE_TRAVEL 1000
-#define PACE_JITTER 20
 
 /* The longest time for which Cronofy's Retry-After is believed (ms): after it, one call finds out. */
 #define PACE_LONGEST_PAUSE 600000
@@ -62,7 +59,6 @@ struct pace_turn {
 	struct pace_budget *budget;
 	unsigned long long number;
 	long long weight;
-	long long sent;   /* the moment; 0: not yet */
 	long long waited; /* ms, for the turn */
 };
 
@@ -87,9 +83,6 @@ enum pace_answer {
 enum pace_answer pace_take(struct pace *pace, const struct account *account,
 			   const struct pace_wait *wait, struct pace_turn *turn,
 			   struct problem *why);
-
-/* The call is on its way; from any thread. Until then, nobody can tell when it will count. */
-void pace_sent(struct pace_turn *turn);
 
 /* Nothing said a word to Cronofy: the turn is free again. */
 void pace_return(struct pace_turn *turn);

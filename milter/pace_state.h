@@ -32,10 +32,6 @@ struct pace_budget {
 	struct pace_waiter *first, *last;
 	size_t waiting;
 
-	long long quickest[2]; /* ms, of the answers since that moment, and in the time before it */
-	long long quickest_since;
-	unsigned int answers; /* so far, up to a few */
-
 	long long not_before; /* the moment; after a 429 */
 	bool slowed;
 	long long level; /* at `not_before`, in sixteenths of the rates; then it rises */

@@ -233,7 +233,7 @@ static void check_rewriting(const struct files *files)
 /* Without it stamped mail goes to its recipients as it is: with the stamp, without a calendar. */
 static void check_route(const struct files *files)
 {
-	if (files->config->route == ROUTE_HEADER &&
+	if (files->config->mode == MODE_QUEUED && files->config->route == ROUTE_HEADER &&
 	    !postfix_text_has(files->main_cf, "milter_header_checks", "", "cancel-invite"))
 		warn(files,
 		     "milter_header_checks does not name cancel-invite-route: tagged mail would "

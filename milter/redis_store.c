@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define TAKEN             "30000" /* ms: a call that takes longer is not counted until it has ended */
 #define MAXIMUM_ARGUMENTS (5 + 2 * REDIS_TURNS_MAXIMUM)
 
 /*
  * A budget is a sorted set: one member for each turn, scored with the moment (ms, the server's
  * clock) at which the call is at Cronofy at the latest. A turn that was taken and not yet recorded
- * has a score some seconds in the future: who cannot yet know when it happens must think of it as
- * happening now. It falls out by itself if its host dies.
+ * has a score in the future: who cannot yet know when it happens must think of it as happening now.
+ * It falls out by itself if its host dies.
  */
 static const char take_script[] =
 	"local time = redis.call('TIME')\n"
@@ -28,21 +29,19 @@ static const char take_script[] =
 	"    if last then\n"
 	"      last = tonumber(last)\n"
 	"      local left = last + window - now\n"
-	/* What is in the future may yet turn out to have been up to a second before that; or it is not
-	 * recorded at all, but will be soon. */
-	"      if last > now then left = math.max(left - 1000, 10) end\n"
-	"      if last - now > 1500 then left = 10 end\n"
+	/* It is not recorded yet, but will be soon. */
+	"      if last > now then left = 20 end\n"
 	"      if left > wait then wait = left end\n"
 	"    end\n"
 	"  end\n"
 	"  if wait <= 0 then\n"
-	"    redis.call('ZADD', KEYS[1], now + 5000, ARGV[1] .. ARGV[2] + granted)\n"
+	"    redis.call('ZADD', KEYS[1], now + " TAKEN ", ARGV[1] .. ARGV[2] + granted)\n"
 	"    granted = granted + 1\n"
 	"  end\n"
 	"end\n"
 	"if granted > 0 then\n"
 	"  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 61000)\n"
-	"  redis.call('PEXPIRE', KEYS[1], 70000)\n"
+	"  redis.call('PEXPIRE', KEYS[1], 100000)\n"
 	"end\n"
 	"return {granted, math.max(wait, 0)}\n";
 

@@ -48,14 +48,14 @@ void redis_store_tell(struct redis_store *store, struct problem *why);
 /*
  * Takes up to `most` turns from a budget now. They are called `number` and so on, which the caller has
  * not used before; `granted` is how many they are, and if they are fewer, `wait` is after how many ms
- * to ask again. Until it is recorded, a turn counts for some seconds as if it were always just
+ * to ask again. Until it is recorded, a turn counts for half a minute as if it were always just
  * happening. False: Redis did not answer.
  */
 bool redis_store_take(struct redis_store *store, const char *budget, unsigned long long number,
 		      size_t most, long long per_second, long long per_minute, size_t *granted,
 		      long long *wait);
 
-/* A turn, taken or not, that was used `age` ms ago (-1000 to 0: that may yet turn out to be older). */
+/* A turn, taken or not, that was used `age` ms ago. */
 struct redis_turn {
 	unsigned long long number;
 	long long age;

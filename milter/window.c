@@ -64,24 +64,6 @@ void window_settle(struct window *window, long long weight, long long moment,
 		window_add(window, moment, number);
 }
 
-void window_lower(struct window *window, unsigned long long number, long long moment)
-{
-	size_t found = 0, after;
-
-	/* Later ones are further on; what was lower already has no entry from `moment` on. */
-	for (after = window->count; after > 0 && window->entries[after - 1].moment > moment;)
-		after--;
-	for (size_t i = after; i < window->count; i++) {
-		if (window->entries[i].number == number)
-			found++;
-		else
-			window->entries[i - found] = window->entries[i];
-	}
-	window->count -= found;
-	while (found-- > 0)
-		window_add(window, moment, number);
-}
-
 void window_keep_own(struct window *window)
 {
 	size_t kept = 0;

@@ -49,9 +49,6 @@ void window_settle(struct window *window, long long weight, long long moment,
 /* Something that others did. */
 void window_add(struct window *window, long long moment, unsigned long long number);
 
-/* It turns out that what is settled under this number was done no later than at `moment`. */
-void window_lower(struct window *window, unsigned long long number, long long moment);
-
 /* Keeps each number once, and nothing without a number. */
 void window_keep_own(struct window *window);
 

@@ -41,13 +41,15 @@ static double seconds(clockid_t clock)
 static bool send_one(struct sender *sender, struct message *message, size_t number)
 {
 	static const char body[] = "The board meeting is off.\r\n";
+	static const struct message_origin origin = {
+		.daemon = "", .host = "", .login = "", .sender = "robot@acme.example"};
 	char id[96], message_id[128];
 
 	snprintf(id, sizeof(id), " invite-%d-%zu-%zu", (int)getpid(), sender->number, number);
 	snprintf(message_id, sizeof(message_id), " <%s@acme.example>", id + 1);
-	message_begin(message, sender->config, NULL, "", "robot@acme.example");
+	message_begin(message, sender->config, &origin);
 	message_trust(message);
-	message_add_recipient(message, "ann@example.com");
+	message_add_recipient(message, "ann@example.com", NULL);
 	message_add_header(message, "From", " robot@acme.example", false);
 	message_add_header(message, "Message-ID", message_id, false);
 	message_add_header(message, sender->config->header, id, false);
@@ -117,7 +119,7 @@ int main(int count, char **arguments)
 		fputs(faults.data ? faults.data : "messages: cannot start\n", stderr);
 		return EX_CONFIG;
 	}
-	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_WARNING);
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_WARNING, LOG_FORMAT_TEXT);
 	pthread_barrier_init(&all_ready, NULL, (unsigned int)concurrency + 1);
 	for (size_t i = 0; i < concurrency; i++) {
 		senders[i] = (struct sender){

@@ -565,7 +565,7 @@ def test_check_of_the_configuration_warns_about_postfix(workdir):
         (folder / "main.cf").write_text(main_cf)
         done = run("-n", "-c", config, env={**os.environ, "MAIL_CONFIG": str(folder)})
         assert done.returncode == 0 and "no faults" in done.stdout, done
-        return done.stderr
+        return "".join(line for line in done.stderr.splitlines(True) if str(folder) in line)
 
     assert check(f"smtpd_milters = {socket_line}\nnon_smtpd_milters = $smtpd_milters\n"
                  "message_size_limit = 0\n") == ""
@@ -585,6 +585,7 @@ def test_agrees_with_the_check_about_what_it_set_up(server, workdir):
     config = write_config(workdir, milter={
         "socket": f"unix:{postfix.folder}/spool/cancel-invite-milter/milter.sock",
         "max_message_size": "9M"})
+    (postfix.folder / "spool/cancel-invite-milter").mkdir(parents=True, exist_ok=True)
     postfix.apply("direct")
     done = run("-n", "-c", config, env={**os.environ, "MAIL_CONFIG": str(postfix.etc)})
-    assert done.returncode == 0 and done.stderr == "", done
+    assert done.returncode == 0 and str(postfix.etc) not in done.stderr, done

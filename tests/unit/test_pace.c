@@ -49,7 +49,6 @@ static void call(struct pace *pace, const struct account *account)
 	struct pace_turn turn;
 
 	assert_int_equal(take(pace, account, LONG, &turn), PACE_GO);
-	pace_sent(&turn);
 	pace_done(&turn, monotonic_now(), false, -1);
 }
 
@@ -111,9 +110,8 @@ static void a_call_under_way_counts_until_it_is_known_when_it_was(void **state)
 
 	(void)state;
 	assert_int_equal(take(pace, &account, LONG, &slow), PACE_GO);
-	sleep_for(300); /* a TLS handshake */
+	sleep_for(300); /* an answer that takes its time */
 	assert_int_equal(take(pace, &account, 900, &next), PACE_TOO_LATE);
-	pace_sent(&slow);
 	pace_done(&slow, monotonic_now(), false, -1);
 	call(pace, &account);
 	assert_in_range(monotonic_now() - begun, 1300, 1600);
@@ -210,7 +208,6 @@ static void *wait_and_call(void *context)
 	caller->answer = pace_take(caller->pace, caller->account, &wait, &turn, &why);
 	caller->number = turn.number;
 	if (caller->answer == PACE_GO) {
-		pace_sent(&turn);
 		pace_done(&turn, monotonic_now(), false, -1);
 	}
 	return NULL;
@@ -280,8 +277,6 @@ static void a_429_stops_all_then_halves_the_rate_which_recovers(void **state)
 	(void)state;
 	assert_int_equal(take(pace, &account, LONG, &first), PACE_GO);
 	assert_int_equal(take(pace, &account, LONG, &second), PACE_GO);
-	pace_sent(&first);
-	pace_sent(&second);
 	pace_done(&first, monotonic_now(), true, 400);
 	pace_done(&second, monotonic_now(), true, 300); /* of the same burst: not halved again */
 	view = view_of(pace);
@@ -293,7 +288,6 @@ static void a_429_stops_all_then_halves_the_rate_which_recovers(void **state)
 	call(pace, &account);
 	assert_in_range(monotonic_now() - begun, 400, 800);
 	assert_int_equal(take(pace, &account, LONG, &turn), PACE_GO);
-	pace_sent(&turn);
 	pace_done(&turn, monotonic_now(), true, 0); /* still too much */
 	assert_int_equal(view_of(pace).per_second, 4);
 	sleep_for(1100);
@@ -312,7 +306,6 @@ static void who_waits_is_told_at_once_that_a_429_makes_it_too_late(void **state)
 
 	(void)state;
 	assert_int_equal(take(pace, &account, LONG, &turn), PACE_GO);
-	pace_sent(&turn);
 	assert_int_equal(pthread_create(&caller.thread, NULL, wait_and_call, &caller), 0);
 	await(pace, 1);
 	pace_done(&turn, monotonic_now(), true, 100LL * LONG);
@@ -351,7 +344,6 @@ static int call_for(struct pace *pace, const struct account *account, long long 
 			sleep_for(20);
 			continue;
 		}
-		pace_sent(&turn);
 		pace_done(&turn, monotonic_now(), false, -1);
 		count++;
 	}
@@ -397,7 +389,6 @@ static void a_429_of_one_filter_is_heeded_by_the_others(void **state)
 	one = start_shared(server, &account, 2);
 	other = start_shared(server, &account, 2);
 	assert_int_equal(take(one, &account, LONG, &turn), PACE_GO);
-	pace_sent(&turn);
 	pace_done(&turn, monotonic_now(), true, 5000);
 	assert_int_equal(call_for(other, &account, 500), 0);
 	pace_free(one);
@@ -502,6 +493,6 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_ERROR);
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
 }

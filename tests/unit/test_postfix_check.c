@@ -77,7 +77,8 @@ static void names_what_is_wrong_in_main_cf(void **state)
 		{GOOD "non_smtpd_milters = inet:localhost:8891 " OURS "\n", "signature breaks"},
 		{GOOD "sign = { unix:OpenDKIM/s }\nsmtpd_milters = $sign " OURS "\n",
 		 "signature breaks"},
-		{GOOD "milter_content_timeout = 59s\n", "(59 s) is shorter than the deadline (60 s)"},
+		{GOOD "milter_content_timeout = 59s\n",
+		 "(59 s) is shorter than the deadline (60 s)"},
 		{GOOD "milter_content_timeout = 30\n", "(30 s) is shorter"},
 		{GOOD "message_size_limit = 9699327\n", "(9699327) leaves no room"},
 		{GOOD "size = 1000\nmessage_size_limit = $size\n", "(1000) leaves no room"},
@@ -98,7 +99,8 @@ static void knows_a_tcp_socket_by_its_port(void **state)
 	(void)state;
 	config.socket = (char *)"inet:9900@127.0.0.1";
 	config.socket_path = NULL;
-	check_one("smtpd_milters = inet:localhost:9900\nnon_smtpd_milters=$smtpd_milters", "", NULL);
+	check_one("smtpd_milters = inet:localhost:9900\nnon_smtpd_milters=$smtpd_milters", "",
+		  NULL);
 	check_one("smtpd_milters = inet:localhost:19900", "", "does not use it");
 	config = before;
 }
@@ -127,21 +129,30 @@ static void names_services_that_go_their_own_way(void **state)
 		check_one(GOOD, services[i].master_cf, services[i].warning);
 }
 
+#define QUEUED GOOD "milter_header_checks = regexp:$config_directory/cancel-invite-route\n"
+
 static void minds_changed_senders_and_copies_in_queued_mode(void **state)
 {
 	static const char queued[] = "cancel-invite unix - - n - 50 smtp\n";
 
+	char *archive = (char *)"a@b";
+	const struct string_list archives = {&archive, 1};
+
 	(void)state;
-	config.mode = 1;
-	check_one(GOOD, queued, NULL);
-	check_one(GOOD, "", "set up for direct mode");
-	check_one(GOOD "sender_canonical_maps = hash:x\n", queued, "sender_canonical_maps");
-	check_one(GOOD "masquerade_domains = a.b\n", queued, "masquerade_domains");
-	check_one(GOOD "masquerade_domains = a.b\nmasquerade_classes = header_sender\n", queued,
+	config.mode = MODE_QUEUED;
+	check_one(QUEUED, queued, NULL);
+	check_one(QUEUED, "", "set up for direct mode");
+	check_one(GOOD, queued, "without its calendar");
+	check_one(QUEUED "sender_canonical_maps = hash:x\n", queued, "sender_canonical_maps");
+	check_one(QUEUED "masquerade_domains = a.b\n", queued, "masquerade_domains");
+	check_one(QUEUED "masquerade_domains = a.b\nmasquerade_classes = header_sender\n", queued,
 		  NULL);
-	check_one(GOOD "always_bcc = a@b\n", queued, "always_bcc");
-	config.mode = 0;
-	check_one(GOOD, queued, "\"mode\" says direct");
+	check_one(QUEUED "always_bcc = a@b\n", queued, "always_bcc");
+	config.archives = archives;
+	check_one(QUEUED "always_bcc = a@b\n", queued, NULL);
+	config.archives = (struct string_list){NULL, 0};
+	config.mode = MODE_DIRECT;
+	check_one(QUEUED, queued, "\"mode\" says direct");
 }
 
 static void ends_where_parameters_name_each_other(void **state)

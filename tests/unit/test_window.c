@@ -60,8 +60,7 @@ static void what_is_begun_counts_until_it_is_known_when_it_was(void **state)
 	assert_int_equal(window_ready(&window, &rates, 1, 0), WINDOW_NEVER);
 	window_settle(&window, 1, 70000, 1); /* took its time */
 	assert_int_equal(window_ready(&window, &rates, 1, 70000), 70000 + WINDOW_SECOND);
-	window_lower(&window, 1, 69990);
-	assert_int_equal(window_ready(&window, &rates, 1, 70000), 69990 + WINDOW_SECOND);
+
 	window_free(&window);
 }
 
@@ -104,8 +103,7 @@ static void what_is_heavy_takes_the_room_of_several(void **state)
 	window_settle(&window, 2, 100, 2);
 	assert_int_equal(window_ready(&window, &rates, 1, 100), 100);
 	assert_int_equal(window_ready(&window, &rates, 2, 100), WINDOW_SECOND);
-	window_lower(&window, 2, 50);
-	assert_int_equal(window_ready(&window, &rates, 4, 100), 50 + WINDOW_SECOND);
+	assert_int_equal(window_ready(&window, &rates, 4, 100), 100 + WINDOW_SECOND);
 	window_keep_own(&window);
 	assert_int_equal(window.count, 2);
 	assert_int_equal(window_ready(&window, &rates, 3, 100), 100);
@@ -187,9 +185,8 @@ struct trial {
 	long long arrivals[ARRIVALS_MAXIMUM];
 	size_t count;
 	struct flight {
-		long long sent, arrives, answered;
+		long long arrives, answered;
 		unsigned long long number;
-		bool settled;
 	} flights[64];
 	size_t flying;
 };
@@ -209,14 +206,9 @@ static void fly(struct trial *trial, long long now)
 	for (size_t i = trial->flying; i-- > 0;) {
 		struct flight *flight = &trial->flights[i];
 
-		if (!flight->settled && flight->sent <= now) {
-			window_settle(&trial->window, 1, flight->sent + TRAVEL, flight->number);
-			flight->settled = true;
-		}
 		if (flight->answered > now)
 			continue;
-		if (flight->answered < flight->sent + TRAVEL)
-			window_lower(&trial->window, flight->number, flight->answered);
+		window_settle(&trial->window, 1, flight->answered, flight->number);
 		*flight = trial->flights[--trial->flying];
 	}
 }
@@ -226,13 +218,11 @@ static void take_off(struct trial *trial, long long now, long long handshake)
 	struct flight *flight = &trial->flights[trial->flying++];
 
 	window_begin(&trial->window, 1);
-	flight->sent = now + (long long)random_below(&trial->random, 3);
+	flight->arrives = now + (long long)random_below(&trial->random, TRAVEL);
 	if (random_below(&trial->random, 20) == 0)
-		flight->sent += (long long)random_below(&trial->random, (size_t)handshake);
-	flight->arrives = flight->sent + (long long)random_below(&trial->random, TRAVEL);
+		flight->arrives += (long long)random_below(&trial->random, (size_t)handshake);
 	flight->answered = flight->arrives + (long long)random_below(&trial->random, 100);
 	flight->number = trial->count + 1;
-	flight->settled = false;
 	trial->arrivals[trial->count++] = flight->arrives;
 }
 
