@@ -271,6 +271,23 @@ static redisReply *run(struct redis_store *store, enum script script, int count,
 
 /* ---- budgets ---- */
 
+/* Did a script give so many numbers? Any other answer ends the connection. With the lock held. */
+static bool holds_numbers(struct redis_store *store, const redisReply *reply, size_t count)
+{
+	bool good = reply->type == REDIS_REPLY_ARRAY && reply->elements == count;
+
+	for (size_t i = 0; good && i < count; i++)
+		good = reply->element[i]->type == REDIS_REPLY_INTEGER;
+	if (!good && store->redis)
+		hang_up(store, "it answers nonsense");
+	return good;
+}
+
+static long long bounded(long long number, long long most)
+{
+	return number < 0 ? 0 : number > most ? most : number;
+}
+
 struct key {
 	char text[192];
 };
@@ -315,14 +332,14 @@ bool redis_store_take(struct redis_store *store, const char *budget, unsigned lo
 	snprintf(numbers[3], sizeof(numbers[3]), "%lld", per_minute);
 	pthread_mutex_lock(&store->lock);
 	reply = run(store, SCRIPT_TAKE, 10, words);
-	pthread_mutex_unlock(&store->lock);
-	good = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
-	*granted = 0;
-	*wait = 0;
-	if (good) {
-		*granted = (size_t)reply->element[0]->integer;
-		*wait = reply->element[1]->integer;
+	good = reply && holds_numbers(store, reply, 2);
+	if (good && (unsigned long long)reply->element[0]->integer > most) {
+		hang_up(store, "it gives more than it is asked for: nonsense");
+		good = false;
 	}
+	pthread_mutex_unlock(&store->lock);
+	*granted = good ? (size_t)reply->element[0]->integer : 0;
+	*wait = good ? bounded(reply->element[1]->integer, REDIS_WAIT_MAXIMUM) : 0;
 	if (reply)
 		freeReplyObject(reply);
 	return good;
@@ -380,16 +397,16 @@ bool redis_store_look(struct redis_store *store, const char *budget, long long u
 	char seconds[16];
 	const char *words[] = {NULL, NULL, "1", key.text, seconds};
 	redisReply *reply;
-	bool good;
+	bool good, nothing;
 
 	snprintf(seconds, sizeof(seconds), "%d", REDIS_SECONDS);
 	pthread_mutex_lock(&store->lock);
 	reply = run(store, SCRIPT_LOOK, 5, words);
+	nothing = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 0;
+	good = reply && (nothing || holds_numbers(store, reply, REDIS_SECONDS));
 	pthread_mutex_unlock(&store->lock);
-	good = reply && reply->type == REDIS_REPLY_ARRAY &&
-	       (reply->elements == 0 || reply->elements == REDIS_SECONDS);
 	for (size_t i = 0; good && i < REDIS_SECONDS; i++)
-		used[i] = reply->elements > 0 ? reply->element[i]->integer : 0;
+		used[i] = nothing ? 0 : bounded(reply->element[i]->integer, REDIS_USED_MAXIMUM);
 	if (reply)
 		freeReplyObject(reply);
 	return good;
