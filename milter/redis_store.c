@@ -446,11 +446,14 @@ bool redis_store_find(struct redis_store *store, const struct redis_cancellation
 		      struct buffer *calendar)
 {
 	const struct key key = key_of_calendar(store, cancellation);
-	const char *words[] = {"GET", key.text};
+	char last[24];
+	/* One byte more than fits is enough to know, and all that a stranger can make us read. */
+	const char *words[] = {"GETRANGE", key.text, "0", last};
 	redisReply *reply;
 
+	snprintf(last, sizeof(last), "%zu", calendar->maximum - calendar->length);
 	pthread_mutex_lock(&store->lock);
-	reply = ask(store, 2, words, NULL);
+	reply = ask(store, 4, words, NULL);
 	pthread_mutex_unlock(&store->lock);
 	if (reply && reply->type == REDIS_REPLY_STRING)
 		buffer_append(calendar, reply->str, (size_t)reply->len);

@@ -264,6 +264,32 @@ static void keeps_calendars_and_finds_them_through_another_host(void **state)
 	redis_store_free(other);
 }
 
+/* Of what somebody else put there, no more comes here than a calendar may have. */
+static void a_value_larger_than_any_calendar_is_none(void **state)
+{
+	static const struct redis_cancellation cancellation = {"acme", "1", "a@b.example", "<1@x>"};
+	struct redis_server *server = redis_server_of(state);
+	struct buffer found = buffer_with_maximum(1000);
+	char *large = text_of_length(1000000, 'x'), told[2048];
+	struct redis_store *store;
+	unsigned long long sent;
+	const char *at;
+
+	redis_server_start(server, NULL);
+	store = connect_to(server, NULL);
+	assert_true(redis_store_keep(store, &cancellation, large, 1000000, 60000));
+	assert_true(redis_store_find(store, &cancellation, &found));
+	assert_true(found.failed);
+	ask(server, "INFO stats\r\n", told, sizeof(told));
+	at = strstr(told, "total_net_output_bytes:");
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "total_net_output_bytes:%llu", &sent), 1);
+	assert_in_range(sent, 1000, 100000);
+	buffer_free(&found);
+	redis_store_free(store);
+	free(large);
+}
+
 static void a_kept_calendar_goes_when_its_time_is_over(void **state)
 {
 	struct redis_server *server = redis_server_of(state);
@@ -537,6 +563,7 @@ int main(void)
 		redis_test(many_turns_are_recorded_at_once),
 		redis_test(everything_expires_and_nothing_is_without_the_prefix),
 		redis_test(keeps_calendars_and_finds_them_through_another_host),
+		redis_test(a_value_larger_than_any_calendar_is_none),
 		redis_test(a_kept_calendar_goes_when_its_time_is_over),
 		redis_test(logs_in),
 		redis_test(who_is_away_is_away_at_once_until_connected_again),
