@@ -42,13 +42,14 @@ void pace_free(struct pace *pace)
 	free(pace);
 }
 
-void pace_name_budget(const struct account *account, char id[SHA256_HEX_LENGTH + 1])
+bool pace_name_budget(const struct account *account, char id[DIGEST_LENGTH + 1])
 {
-	struct sha256 hash = sha256_new();
+	const struct span fields[] = {
+		{account->endpoint, strlen(account->endpoint)},
+		{account->api_key, strlen(account->api_key)},
+	};
 
-	sha256_add_text(&hash, account->endpoint);
-	sha256_add_text(&hash, account->api_key);
-	sha256_end_hex(&hash, id);
+	return digest_of(fields, 2, id);
 }
 
 static struct window_rates rates_of(const struct account *account)
@@ -89,12 +90,11 @@ static long long lower_of(long long a, long long b)
 static bool configure_account(struct pace *pace, const struct account *account)
 {
 	struct window_rates rates = rates_of(account);
-	char id[SHA256_HEX_LENGTH + 1];
+	char id[DIGEST_LENGTH + 1];
 	struct pace_budget *budget;
 	size_t used;
 
-	pace_name_budget(account, id);
-	budget = pace_find_budget(pace, account, id);
+	budget = pace_name_budget(account, id) ? pace_find_budget(pace, account, id) : NULL;
 	if (!budget)
 		return false;
 	used = strlen(budget->names);

@@ -193,14 +193,14 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 {
 	const long long begun = monotonic_now();
 	enum pace_answer answer = PACE_TOO_LATE;
-	char id[SHA256_HEX_LENGTH + 1];
+	char id[DIGEST_LENGTH + 1];
+	const bool named = pace_name_budget(account, id);
 	struct pace_waiter waiter = {.turn = turn};
 	struct pace_budget *budget;
 
 	*turn = (struct pace_turn){0};
-	pace_name_budget(account, id);
 	pthread_mutex_lock(&pace->lock);
-	budget = pace_find_budget(pace, account, id);
+	budget = named ? pace_find_budget(pace, account, id) : NULL;
 	if (!budget) {
 		problem_set(why, "no memory to wait for a turn");
 	} else if (plan(budget, begun) <= wait->last_start) {

@@ -1,6 +1,6 @@
 #include "redis_store.h"
 
-#include "sha256.h"
+#include "digest.h"
 
 #include <hiredis/hiredis.h>
 #include <pthread.h>
@@ -415,42 +415,49 @@ bool redis_store_look(struct redis_store *store, const char *budget, long long u
 /* ---- calendars ---- */
 
 /* Hashed: an id may be as long as 1,024 bytes, and whoever may list keys learns no addresses. */
-static struct key key_of_calendar(const struct redis_store *store,
-				  const struct redis_cancellation *cancellation)
+static bool name_calendar(const struct redis_store *store,
+			  const struct redis_cancellation *cancellation, struct key *key)
 {
-	struct sha256 hash = sha256_new();
-	char name[SHA256_HEX_LENGTH + 1];
+	const struct span fields[] = {
+		{cancellation->account, strlen(cancellation->account)},
+		{cancellation->invite_id, strlen(cancellation->invite_id)},
+		{cancellation->recipient, strlen(cancellation->recipient)},
+		{cancellation->message_id, strlen(cancellation->message_id)},
+	};
+	char name[DIGEST_LENGTH + 1];
 
-	sha256_add_text(&hash, cancellation->account);
-	sha256_add_text(&hash, cancellation->invite_id);
-	sha256_add_text(&hash, cancellation->recipient);
-	sha256_add_text(&hash, cancellation->message_id);
-	sha256_end_hex(&hash, name);
-	return key_of(store, "calendar", name);
+	if (!digest_of(fields, sizeof(fields) / sizeof(fields[0]), name))
+		return false;
+	*key = key_of(store, "calendar", name);
+	return true;
 }
 
 bool redis_store_keep(struct redis_store *store, const struct redis_cancellation *cancellation,
 		      const char *calendar, size_t length, long long lifetime)
 {
-	const struct key key = key_of_calendar(store, cancellation);
+	struct key key;
 	char expiry[24];
 	const char *words[] = {"SET", key.text, calendar, "PX", expiry};
-	const size_t lengths[] = {
-		3, strlen(key.text), length, 2,
-		(size_t)snprintf(expiry, sizeof(expiry), "%lld", lifetime > 0 ? lifetime : 1)};
+	size_t lengths[] = {3, 0, length, 2, 0};
 
+	if (!name_calendar(store, cancellation, &key))
+		return false;
+	lengths[1] = strlen(key.text);
+	lengths[4] = (size_t)snprintf(expiry, sizeof(expiry), "%lld", lifetime > 0 ? lifetime : 1);
 	return tell(store, 5, words, lengths);
 }
 
 bool redis_store_find(struct redis_store *store, const struct redis_cancellation *cancellation,
 		      struct buffer *calendar)
 {
-	const struct key key = key_of_calendar(store, cancellation);
+	struct key key;
 	char last[24];
 	/* One byte more than fits is enough to know, and all that a stranger can make us read. */
 	const char *words[] = {"GETRANGE", key.text, "0", last};
 	redisReply *reply;
 
+	if (!name_calendar(store, cancellation, &key))
+		return false;
 	snprintf(last, sizeof(last), "%zu", calendar->maximum - calendar->length);
 	pthread_mutex_lock(&store->lock);
 	reply = ask(store, 4, words, NULL);
