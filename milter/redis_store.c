@@ -338,8 +338,12 @@ bool redis_store_take(struct redis_store *store, const char *budget, unsigned lo
 		good = false;
 	}
 	pthread_mutex_unlock(&store->lock);
-	*granted = good ? (size_t)reply->element[0]->integer : 0;
-	*wait = good ? bounded(reply->element[1]->integer, REDIS_WAIT_MAXIMUM) : 0;
+	*granted = 0;
+	*wait = 0;
+	if (good) {
+		*granted = (size_t)reply->element[0]->integer;
+		*wait = bounded(reply->element[1]->integer, REDIS_WAIT_MAXIMUM);
+	}
 	if (reply)
 		freeReplyObject(reply);
 	return good;
