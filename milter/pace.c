@@ -81,11 +81,6 @@ struct pace_budget *pace_find_budget(struct pace *pace, const struct account *ac
 	return budget;
 }
 
-static long long lower_of(long long a, long long b)
-{
-	return a < b ? a : b;
-}
-
 /* With the lock held. */
 static bool configure_account(struct pace *pace, const struct account *account)
 {
@@ -99,8 +94,8 @@ static bool configure_account(struct pace *pace, const struct account *account)
 		return false;
 	used = strlen(budget->names);
 	if (budget->configured == pace->configurations) {
-		rates.per_second = lower_of(rates.per_second, budget->rates.per_second);
-		rates.per_minute = lower_of(rates.per_minute, budget->rates.per_minute);
+		rates.per_second = pace_lower_of(rates.per_second, budget->rates.per_second);
+		rates.per_minute = pace_lower_of(rates.per_minute, budget->rates.per_minute);
 		snprintf(budget->names + used, sizeof(budget->names) - used, ", %s", account->name);
 	} else {
 		snprintf(budget->names, sizeof(budget->names), "%s", account->name);
@@ -232,7 +227,7 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 	struct pace_budget *budget = turn->budget;
 	struct pace *pace = budget->pace;
 	const long long pause =
-		retry_after < 0 ? PAUSE_AFTER_429 : lower_of(retry_after, PACE_LONGEST_PAUSE);
+		retry_after < 0 ? PAUSE_AFTER_429 : pace_lower_of(retry_after, PACE_LONGEST_PAUSE);
 	bool shared;
 
 	pthread_mutex_lock(&pace->lock);

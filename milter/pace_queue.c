@@ -5,11 +5,6 @@
 
 #include <stdlib.h>
 
-static long long lower_of(long long a, long long b)
-{
-	return a < b ? a : b;
-}
-
 static void join_queue(struct pace_budget *budget, struct pace_waiter *waiter)
 {
 	if (budget->last)
@@ -111,7 +106,7 @@ static void ask_for_turns(struct pace_budget *budget, const struct window_rates 
 	}
 	/* A rate that rises may make it sooner. */
 	if (budget->slowed)
-		wait = lower_of(wait, PACE_LEVEL_INTERVAL);
+		wait = pace_lower_of(wait, PACE_LEVEL_INTERVAL);
 	budget->shared_ready = asked + wait;
 }
 
@@ -170,8 +165,8 @@ static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_wa
 		}
 		/* A rate that rises may make it sooner. */
 		if (budget->slowed)
-			until = lower_of(until, now + PACE_LEVEL_INTERVAL);
-		until = lower_of(lower_of(until, next_look), wait->last_start + 1);
+			until = pace_lower_of(until, now + PACE_LEVEL_INTERVAL);
+		until = pace_lower_of(pace_lower_of(until, next_look), wait->last_start + 1);
 		monotonic_wait(&waiter->look, &pace->lock, until);
 	}
 	return PACE_GO;

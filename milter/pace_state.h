@@ -75,6 +75,11 @@ struct pace {
 	size_t record_count;
 };
 
+static inline long long pace_lower_of(long long a, long long b)
+{
+	return a < b ? a : b;
+}
+
 /* The name of an account's budget: a hash of its endpoint and key. False if there is no memory. */
 bool pace_name_budget(const struct account *account, char id[DIGEST_LENGTH + 1]);
 
