@@ -37,6 +37,13 @@ void escape_json(struct buffer *out, const char *text)
 	buffer_append_text(out, "\"");
 }
 
+static bool is_like_formula(const char *text)
+{
+	const char first = text[strspn(text, " ")];
+
+	return first && strchr("=+-@\t\r", first);
+}
+
 void escape_csv(struct buffer *out, const char *text)
 {
 	const size_t length = strlen(text);
@@ -45,6 +52,8 @@ void escape_csv(struct buffer *out, const char *text)
 
 	if (quoted)
 		buffer_append_text(out, "\"");
+	if (is_like_formula(text))
+		buffer_append_text(out, "'");
 	for (size_t i = 0; i < length;) {
 		if (text[i] == '"')
 			buffer_append_text(out, "\"");

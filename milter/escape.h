@@ -12,7 +12,10 @@
 /* With its quotation marks; control characters as \u00NN. */
 void escape_json(struct buffer *out, const char *text);
 
-/* In quotation marks if it needs them, without the comma. */
+/*
+ * In quotation marks if it needs them, without the comma. What a spreadsheet would take for a formula
+ * (it begins with = + - @ or TAB, CR, spaces before it or not) gets an apostrophe in front.
+ */
 void escape_csv(struct buffer *out, const char *text);
 
 #endif

@@ -91,8 +91,9 @@ void headers_add(struct headers *headers, const char *tag, const char *name, con
 		break;
 	case 'm':
 		if (span_is(field, "Message-ID")) {
-			copy_span(headers->message_id, sizeof(headers->message_id),
-				  span_trim(text));
+			if (!headers->message_id[0])
+				copy_span(headers->message_id, sizeof(headers->message_id),
+					  span_trim(text));
 		} else if (span_is(field, "MIME-Version") && headers->mime_versions++ == 0) {
 			headers->mime_version_is_1_0 = span_is(span_trim(text), "1.0");
 		}

@@ -31,7 +31,7 @@ struct headers {
 	bool mime_version_is_1_0;           /* the first one's value */
 	bool signed_already;                /* there is a DKIM-Signature */
 	char from[TAG_ADDRESS_MAXIMUM + 1]; /* the address; "" if there is none */
-	char message_id[256];               /* with <>; "" if there is none */
+	char message_id[256]; /* the first that says something, with <>; "" if none does */
 };
 
 struct headers headers_new(void);

@@ -15,7 +15,6 @@
 
 #define KEEP_PATIENCE      10000  /* ms that a caller waits for its calendar to be on the disk */
 #define RECORD_DELAY       100    /* ms that records wait for a calendar to go with */
-#define RECORDS_MAXIMUM    10000  /* that wait, when the disk does not keep up */
 #define COMPLAINT_INTERVAL 60000  /* ms */
 #define PRUNE_INTERVAL     60000  /* ms, once nothing old is left */
 #define PRUNE_PAUSE        20     /* ms between two steps, for other processes */
@@ -321,12 +320,11 @@ void ledger_set_keep(struct ledger *ledger, long long keep)
 
 /* ---- callers ---- */
 
-/* False if it is closed by now. With the lock held. */
+/* False if it is closed by now, or too much waits. With the lock held. */
 static bool hand_in(struct ledger *ledger, struct ledger_entry *entry)
 {
-	if (!ledger->usable || ledger->stopped)
+	if (!ledger->usable || ledger->stopped || !ledger_queue_add(&ledger->queue, entry))
 		return false;
-	ledger_queue_add(&ledger->queue, entry);
 	pthread_cond_signal(&ledger->handed_in);
 	return true;
 }
@@ -417,7 +415,7 @@ void ledger_record(struct ledger *ledger, const struct attempt *attempt)
 	if (!entry)
 		return;
 	pthread_mutex_lock(&ledger->lock);
-	if (ledger->queue.records < RECORDS_MAXIMUM && hand_in(ledger, entry))
+	if (hand_in(ledger, entry))
 		entry = NULL;
 	pthread_mutex_unlock(&ledger->lock);
 	ledger_entry_free(entry);

@@ -63,8 +63,11 @@ void ledger_queue_init(struct ledger_queue *queue)
 	queue->end = &queue->first;
 }
 
-void ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry)
+bool ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry)
 {
+	if (entry->attempt ? queue->records == LEDGER_QUEUE_RECORDS
+			   : queue->calendars == LEDGER_QUEUE_CALENDARS)
+		return false;
 	if (!queue->first)
 		queue->oldest = monotonic_now();
 	*queue->end = entry;
@@ -73,6 +76,7 @@ void ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry)
 		queue->records++;
 	else
 		queue->calendars++;
+	return true;
 }
 
 struct ledger_entry *ledger_queue_take(struct ledger_queue *queue)

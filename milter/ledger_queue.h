@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* When the disk does not keep up, so many wait: of calendars as many as messages can be at work. */
+#define LEDGER_QUEUE_RECORDS   10000
+#define LEDGER_QUEUE_CALENDARS 10000
+
 /* A calendar, whose caller waits, or an attempt. */
 struct ledger_entry {
 	struct ledger_entry *next;
@@ -37,7 +41,9 @@ struct ledger_entry *ledger_entry_new_record(const struct attempt *attempt);
 void ledger_entry_free(struct ledger_entry *entry);
 
 void ledger_queue_init(struct ledger_queue *queue);
-void ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry);
+
+/* False if there are as many of its kind already; then it stays the caller's. */
+bool ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry);
 
 /* Takes all of them out, as a list. */
 struct ledger_entry *ledger_queue_take(struct ledger_queue *queue);

@@ -197,7 +197,7 @@ bool message_check_shape(struct message *message)
 bool message_is_too_large(struct message *message)
 {
 	const long long limit = message->config->max_message_size;
-	const long long seen = (long long)(message->headers.bytes + message->body.length);
+	const long long seen = (long long)message->headers.bytes + (long long)message->body.length;
 	char text[128];
 
 	/* The gate does not see the body; all that it knows is what the client announced. */

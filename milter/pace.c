@@ -42,13 +42,14 @@ void pace_free(struct pace *pace)
 	free(pace);
 }
 
-void pace_name_budget(const struct account *account, char id[SHA256_HEX_LENGTH + 1])
+bool pace_name_budget(const struct account *account, char id[DIGEST_LENGTH + 1])
 {
-	struct sha256 hash = sha256_new();
+	const struct span fields[] = {
+		{account->endpoint, strlen(account->endpoint)},
+		{account->api_key, strlen(account->api_key)},
+	};
 
-	sha256_add_text(&hash, account->endpoint);
-	sha256_add_text(&hash, account->api_key);
-	sha256_end_hex(&hash, id);
+	return digest_of(fields, 2, id);
 }
 
 static struct window_rates rates_of(const struct account *account)
@@ -80,27 +81,21 @@ struct pace_budget *pace_find_budget(struct pace *pace, const struct account *ac
 	return budget;
 }
 
-static long long lower_of(long long a, long long b)
-{
-	return a < b ? a : b;
-}
-
 /* With the lock held. */
 static bool configure_account(struct pace *pace, const struct account *account)
 {
 	struct window_rates rates = rates_of(account);
-	char id[SHA256_HEX_LENGTH + 1];
+	char id[DIGEST_LENGTH + 1];
 	struct pace_budget *budget;
 	size_t used;
 
-	pace_name_budget(account, id);
-	budget = pace_find_budget(pace, account, id);
+	budget = pace_name_budget(account, id) ? pace_find_budget(pace, account, id) : NULL;
 	if (!budget)
 		return false;
 	used = strlen(budget->names);
 	if (budget->configured == pace->configurations) {
-		rates.per_second = lower_of(rates.per_second, budget->rates.per_second);
-		rates.per_minute = lower_of(rates.per_minute, budget->rates.per_minute);
+		rates.per_second = pace_lower_of(rates.per_second, budget->rates.per_second);
+		rates.per_minute = pace_lower_of(rates.per_minute, budget->rates.per_minute);
 		snprintf(budget->names + used, sizeof(budget->names) - used, ", %s", account->name);
 	} else {
 		snprintf(budget->names, sizeof(budget->names), "%s", account->name);
@@ -232,7 +227,7 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 	struct pace_budget *budget = turn->budget;
 	struct pace *pace = budget->pace;
 	const long long pause =
-		retry_after < 0 ? PAUSE_AFTER_429 : lower_of(retry_after, PACE_LONGEST_PAUSE);
+		retry_after < 0 ? PAUSE_AFTER_429 : pace_lower_of(retry_after, PACE_LONGEST_PAUSE);
 	bool shared;
 
 	pthread_mutex_lock(&pace->lock);

@@ -5,11 +5,6 @@
 
 #include <stdlib.h>
 
-static long long lower_of(long long a, long long b)
-{
-	return a < b ? a : b;
-}
-
 static void join_queue(struct pace_budget *budget, struct pace_waiter *waiter)
 {
 	if (budget->last)
@@ -111,7 +106,7 @@ static void ask_for_turns(struct pace_budget *budget, const struct window_rates 
 	}
 	/* A rate that rises may make it sooner. */
 	if (budget->slowed)
-		wait = lower_of(wait, PACE_LEVEL_INTERVAL);
+		wait = pace_lower_of(wait, PACE_LEVEL_INTERVAL);
 	budget->shared_ready = asked + wait;
 }
 
@@ -170,8 +165,8 @@ static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_wa
 		}
 		/* A rate that rises may make it sooner. */
 		if (budget->slowed)
-			until = lower_of(until, now + PACE_LEVEL_INTERVAL);
-		until = lower_of(lower_of(until, next_look), wait->last_start + 1);
+			until = pace_lower_of(until, now + PACE_LEVEL_INTERVAL);
+		until = pace_lower_of(pace_lower_of(until, next_look), wait->last_start + 1);
 		monotonic_wait(&waiter->look, &pace->lock, until);
 	}
 	return PACE_GO;
@@ -193,14 +188,14 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 {
 	const long long begun = monotonic_now();
 	enum pace_answer answer = PACE_TOO_LATE;
-	char id[SHA256_HEX_LENGTH + 1];
+	char id[DIGEST_LENGTH + 1];
+	const bool named = pace_name_budget(account, id);
 	struct pace_waiter waiter = {.turn = turn};
 	struct pace_budget *budget;
 
 	*turn = (struct pace_turn){0};
-	pace_name_budget(account, id);
 	pthread_mutex_lock(&pace->lock);
-	budget = pace_find_budget(pace, account, id);
+	budget = named ? pace_find_budget(pace, account, id) : NULL;
 	if (!budget) {
 		problem_set(why, "no memory to wait for a turn");
 	} else if (plan(budget, begun) <= wait->last_start) {

@@ -62,12 +62,15 @@ static void remember_others(struct pace_budget *budget, long long now)
 	const long long most = budget->rates.per_second < budget->rates.per_minute
 				       ? budget->rates.per_second
 				       : budget->rates.per_minute;
+	const long long room = (long long)budget->window.capacity;
 	const long long unseen = budget->looked > 0 ? most * (share_of - 1) / share_of : 0;
 	long long others = 0;
 
 	for (long long i = REDIS_SECONDS; i-- > 0;) {
 		/* What is too little in one second was a moment later for Redis, in the next. */
 		others += budget->used[i] - own_in_second(budget, i);
+		if (others > room)
+			others = room;
 		for (; others > 0; others--)
 			window_add(&budget->window, budget->looked - i * 1000, 0);
 	}

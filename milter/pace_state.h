@@ -3,7 +3,7 @@
 #define PACE_STATE_H
 
 #include "pace.h"
-#include "sha256.h"
+#include "digest.h"
 #include "window.h"
 
 #include <pthread.h>
@@ -24,9 +24,9 @@ struct pace_waiter {
 struct pace_budget {
 	struct pace *pace;
 	struct pace_budget *next;
-	char id[SHA256_HEX_LENGTH + 1]; /* of endpoint and key */
-	char names[160];                /* of its accounts, for the log */
-	unsigned int configured;        /* by which configuration, counted */
+	char id[DIGEST_LENGTH + 1]; /* of endpoint and key */
+	char names[160];            /* of its accounts, for the log */
+	unsigned int configured;    /* by which configuration, counted */
 	struct window_rates rates;
 	struct window window; /* what was used, as far as it is known here */
 	struct pace_waiter *first, *last;
@@ -75,8 +75,13 @@ struct pace {
 	size_t record_count;
 };
 
-/* The name of an account's budget: a hash of its endpoint and key. */
-void pace_name_budget(const struct account *account, char id[SHA256_HEX_LENGTH + 1]);
+static inline long long pace_lower_of(long long a, long long b)
+{
+	return a < b ? a : b;
+}
+
+/* The name of an account's budget: a hash of its endpoint and key. False if there is no memory. */
+bool pace_name_budget(const struct account *account, char id[DIGEST_LENGTH + 1]);
 
 /* All others with the lock held. */
 

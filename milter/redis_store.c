@@ -1,6 +1,6 @@
 #include "redis_store.h"
 
-#include "sha256.h"
+#include "digest.h"
 
 #include <hiredis/hiredis.h>
 #include <pthread.h>
@@ -271,6 +271,23 @@ static redisReply *run(struct redis_store *store, enum script script, int count,
 
 /* ---- budgets ---- */
 
+/* Did a script give so many numbers? Any other answer ends the connection. With the lock held. */
+static bool holds_numbers(struct redis_store *store, const redisReply *reply, size_t count)
+{
+	bool good = reply->type == REDIS_REPLY_ARRAY && reply->elements == count;
+
+	for (size_t i = 0; good && i < count; i++)
+		good = reply->element[i]->type == REDIS_REPLY_INTEGER;
+	if (!good && store->redis)
+		hang_up(store, "it answers nonsense");
+	return good;
+}
+
+static long long bounded(long long number, long long most)
+{
+	return number < 0 ? 0 : number > most ? most : number;
+}
+
 struct key {
 	char text[192];
 };
@@ -315,13 +332,17 @@ bool redis_store_take(struct redis_store *store, const char *budget, unsigned lo
 	snprintf(numbers[3], sizeof(numbers[3]), "%lld", per_minute);
 	pthread_mutex_lock(&store->lock);
 	reply = run(store, SCRIPT_TAKE, 10, words);
+	good = reply && holds_numbers(store, reply, 2);
+	if (good && (unsigned long long)reply->element[0]->integer > most) {
+		hang_up(store, "it gives more than it is asked for: nonsense");
+		good = false;
+	}
 	pthread_mutex_unlock(&store->lock);
-	good = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
 	*granted = 0;
 	*wait = 0;
 	if (good) {
 		*granted = (size_t)reply->element[0]->integer;
-		*wait = reply->element[1]->integer;
+		*wait = bounded(reply->element[1]->integer, REDIS_WAIT_MAXIMUM);
 	}
 	if (reply)
 		freeReplyObject(reply);
@@ -380,16 +401,16 @@ bool redis_store_look(struct redis_store *store, const char *budget, long long u
 	char seconds[16];
 	const char *words[] = {NULL, NULL, "1", key.text, seconds};
 	redisReply *reply;
-	bool good;
+	bool good, nothing;
 
 	snprintf(seconds, sizeof(seconds), "%d", REDIS_SECONDS);
 	pthread_mutex_lock(&store->lock);
 	reply = run(store, SCRIPT_LOOK, 5, words);
+	nothing = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 0;
+	good = reply && (nothing || holds_numbers(store, reply, REDIS_SECONDS));
 	pthread_mutex_unlock(&store->lock);
-	good = reply && reply->type == REDIS_REPLY_ARRAY &&
-	       (reply->elements == 0 || reply->elements == REDIS_SECONDS);
 	for (size_t i = 0; good && i < REDIS_SECONDS; i++)
-		used[i] = reply->elements > 0 ? reply->element[i]->integer : 0;
+		used[i] = nothing ? 0 : bounded(reply->element[i]->integer, REDIS_USED_MAXIMUM);
 	if (reply)
 		freeReplyObject(reply);
 	return good;
@@ -398,42 +419,52 @@ bool redis_store_look(struct redis_store *store, const char *budget, long long u
 /* ---- calendars ---- */
 
 /* Hashed: an id may be as long as 1,024 bytes, and whoever may list keys learns no addresses. */
-static struct key key_of_calendar(const struct redis_store *store,
-				  const struct redis_cancellation *cancellation)
+static bool name_calendar(const struct redis_store *store,
+			  const struct redis_cancellation *cancellation, struct key *key)
 {
-	struct sha256 hash = sha256_new();
-	char name[SHA256_HEX_LENGTH + 1];
+	const struct span fields[] = {
+		{cancellation->account, strlen(cancellation->account)},
+		{cancellation->invite_id, strlen(cancellation->invite_id)},
+		{cancellation->recipient, strlen(cancellation->recipient)},
+		{cancellation->message_id, strlen(cancellation->message_id)},
+	};
+	char name[DIGEST_LENGTH + 1];
 
-	sha256_add_text(&hash, cancellation->account);
-	sha256_add_text(&hash, cancellation->invite_id);
-	sha256_add_text(&hash, cancellation->recipient);
-	sha256_add_text(&hash, cancellation->message_id);
-	sha256_end_hex(&hash, name);
-	return key_of(store, "calendar", name);
+	if (!digest_of(fields, sizeof(fields) / sizeof(fields[0]), name))
+		return false;
+	*key = key_of(store, "calendar", name);
+	return true;
 }
 
 bool redis_store_keep(struct redis_store *store, const struct redis_cancellation *cancellation,
 		      const char *calendar, size_t length, long long lifetime)
 {
-	const struct key key = key_of_calendar(store, cancellation);
+	struct key key;
 	char expiry[24];
 	const char *words[] = {"SET", key.text, calendar, "PX", expiry};
-	const size_t lengths[] = {
-		3, strlen(key.text), length, 2,
-		(size_t)snprintf(expiry, sizeof(expiry), "%lld", lifetime > 0 ? lifetime : 1)};
+	size_t lengths[] = {3, 0, length, 2, 0};
 
+	if (!name_calendar(store, cancellation, &key))
+		return false;
+	lengths[1] = strlen(key.text);
+	lengths[4] = (size_t)snprintf(expiry, sizeof(expiry), "%lld", lifetime > 0 ? lifetime : 1);
 	return tell(store, 5, words, lengths);
 }
 
 bool redis_store_find(struct redis_store *store, const struct redis_cancellation *cancellation,
 		      struct buffer *calendar)
 {
-	const struct key key = key_of_calendar(store, cancellation);
-	const char *words[] = {"GET", key.text};
+	struct key key;
+	char last[24];
+	/* One byte more than fits is enough to know, and all that a stranger can make us read. */
+	const char *words[] = {"GETRANGE", key.text, "0", last};
 	redisReply *reply;
 
+	if (!name_calendar(store, cancellation, &key))
+		return false;
+	snprintf(last, sizeof(last), "%zu", calendar->maximum - calendar->length);
 	pthread_mutex_lock(&store->lock);
-	reply = ask(store, 2, words, NULL);
+	reply = ask(store, 4, words, NULL);
 	pthread_mutex_unlock(&store->lock);
 	if (reply && reply->type == REDIS_REPLY_STRING)
 		buffer_append(calendar, reply->str, (size_t)reply->len);

@@ -46,6 +46,13 @@ void redis_store_tell(struct redis_store *store, struct problem *why);
 #define REDIS_TURNS_MAXIMUM 64
 
 /*
+ * What is in Redis is anybody's who may write there. However wrong it is, nobody waits longer than this
+ * (ms) without asking again, and no second counts for more than so many turns.
+ */
+#define REDIS_WAIT_MAXIMUM 600000
+#define REDIS_USED_MAXIMUM 1000000
+
+/*
  * Takes up to `most` turns from a budget now. They are called `number` and so on, which the caller has
  * not used before; `granted` is how many they are, and if they are fewer, `wait` is after how many ms
  * to ask again. Until it is recorded, a turn counts for half a minute as if it were always just

@@ -1,19 +1,14 @@
 #include "stamp.h"
 
+#include "digest.h"
 #include "hex.h"
 
 #include <ctype.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAC_BYTES  ((size_t)32) /* SHA-256 */
-#define MAC_DIGITS (2 * MAC_BYTES)
-#define LINE       72 /* characters, where the value is folded */
+#define LINE 72 /* characters, where the value is folded */
 
 static const char version[] = "v1;";
 
@@ -24,57 +19,39 @@ static bool is_space(char c)
 
 /* ---- the proof ---- */
 
-/* Each field with its length, so that no two sets of fields give the same text. */
-static void append_field(struct buffer *text, const char *field, size_t length)
-{
-	for (int shift = 24; shift >= 0; shift -= 8) {
-		const char byte = (char)((uint32_t)length >> shift);
-
-		buffer_append(text, &byte, 1);
-	}
-	buffer_append(text, field, length);
-}
-
 /* A domain is the same in capitals (RFC 5321, 2.4), and some MTAs change them. */
-static void append_sender(struct buffer *text, const char *sender)
+static struct span lower_domain(const char *sender, char lowered[TAG_ADDRESS_MAXIMUM + 1])
 {
-	char lowered[TAG_ADDRESS_MAXIMUM + 1];
 	const char *at = strrchr(sender, '@');
-	size_t length = strnlen(sender, TAG_ADDRESS_MAXIMUM);
+	const size_t length = strnlen(sender, TAG_ADDRESS_MAXIMUM);
 
 	for (size_t i = 0; i < length; i++)
 		lowered[i] =
 			at && sender + i > at ? (char)tolower((unsigned char)sender[i]) : sender[i];
-	append_field(text, lowered, length);
+	return (struct span){lowered, length};
 }
 
-/* HMAC-SHA-256, as lower-case hexadecimal digits. False if there is no memory. */
-static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
-		     char mac[MAC_DIGITS + 1])
+static struct span span_of(const char *text)
 {
-	struct buffer text = buffer_with_maximum(STAMP_VALUE_MAXIMUM);
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int length = 0;
-	char time[32];
-	bool good;
+	return (struct span){text, strlen(text)};
+}
 
-	snprintf(time, sizeof(time), "%lld", stamp->time);
-	append_field(&text, version, strlen(version));
-	append_field(&text, stamp->account, strlen(stamp->account));
-	append_field(&text, stamp->id, strlen(stamp->id));
-	append_field(&text, stamp->recipient, strlen(stamp->recipient));
-	append_field(&text, stamp->probe ? "probe" : "", stamp->probe ? 5 : 0);
-	append_field(&text, time, strlen(time));
-	append_sender(&text, bond->sender);
-	append_field(&text, bond->message_id, strlen(bond->message_id));
-	good = !text.failed &&
-	       HMAC(EVP_sha256(), bond->key, (int)strlen(bond->key),
-		    (const unsigned char *)text.data, text.length, digest, &length) &&
-	       length == MAC_BYTES;
-	buffer_free(&text);
-	if (good)
-		hex_write(mac, digest, MAC_BYTES);
-	return good;
+static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
+		     char mac[DIGEST_LENGTH + 1])
+{
+	char time[32], lowered[TAG_ADDRESS_MAXIMUM + 1];
+	const struct span fields[] = {
+		span_of(version),
+		span_of(stamp->account),
+		span_of(stamp->id),
+		span_of(stamp->recipient),
+		span_of(stamp->probe ? "probe" : ""),
+		{time, (size_t)snprintf(time, sizeof(time), "%lld", stamp->time)},
+		lower_domain(bond->sender, lowered),
+		span_of(bond->message_id),
+	};
+
+	return digest_with_key(bond->key, fields, sizeof(fields) / sizeof(fields[0]), mac);
 }
 
 /* ---- writing ---- */
@@ -117,7 +94,7 @@ static void append_folded(struct buffer *value, const char *text)
 bool stamp_write(const struct stamp *stamp, const struct stamp_bond *bond, struct buffer *value)
 {
 	struct buffer plain = buffer_with_maximum(STAMP_VALUE_MAXIMUM);
-	char mac[MAC_DIGITS + 1];
+	char mac[DIGEST_LENGTH + 1];
 	bool good = make_mac(stamp, bond, mac);
 
 	if (good) {
@@ -231,14 +208,14 @@ static bool take_parameter(struct stamp *stamp, char *mac, struct span text)
 		return stamp->probe = span_is(value, "yes");
 	if (span_is(name, "time"))
 		return read_time(value, &stamp->time);
-	return span_is(name, "mac") && value.length == MAC_DIGITS &&
-	       copy(value, mac, MAC_DIGITS + 1);
+	return span_is(name, "mac") && value.length == DIGEST_LENGTH &&
+	       copy(value, mac, DIGEST_LENGTH + 1);
 }
 
 bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond *bond,
 		struct problem *why)
 {
-	char text[STAMP_VALUE_MAXIMUM + 1], mac[MAC_DIGITS + 1] = "", right[MAC_DIGITS + 1];
+	char text[STAMP_VALUE_MAXIMUM + 1], mac[DIGEST_LENGTH + 1] = "", right[DIGEST_LENGTH + 1];
 	struct span part;
 
 	*stamp = (struct stamp){.time = 0};
@@ -255,7 +232,7 @@ bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond 
 		problem_set(why, "no memory to verify it");
 		return false;
 	}
-	if (strlen(mac) == MAC_DIGITS && CRYPTO_memcmp(mac, right, MAC_DIGITS) == 0)
+	if (strlen(mac) == DIGEST_LENGTH && digest_is(mac, right))
 		return true;
 	problem_set(why, "made with another key, or for another sender or message, or changed");
 	return false;

@@ -45,6 +45,23 @@ static void csv_has_quotation_marks_only_where_it_needs_them(void **state)
 	check(escape_csv, "a ", "\"a \"");
 }
 
+/* In a spreadsheet it would be a formula; addresses and ids come from anybody's forms. */
+static void csv_has_nothing_that_a_spreadsheet_would_carry_out(void **state)
+{
+	(void)state;
+	check(escape_csv, "=1+1@a.example", "'=1+1@a.example");
+	check(escape_csv, "=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\"");
+	check(escape_csv, "+1", "'+1");
+	check(escape_csv, "-1", "'-1");
+	check(escape_csv, "@SUM(1)", "'@SUM(1)");
+	check(escape_csv, "\t=1", "'\t=1");
+	check(escape_csv, "\r=1", "\"'\r=1\"");
+	check(escape_csv, "  =1", "\"'  =1\"");
+	check(escape_csv, "a=1", "a=1");
+	check(escape_csv, "<=1@a.example>", "<=1@a.example>");
+	check(escape_csv, "  a", "\"  a\"");
+}
+
 static void what_is_no_utf8_is_replaced(void **state)
 {
 	(void)state;
@@ -172,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_has_quotation_marks_and_escapes_what_it_must),
 		cmocka_unit_test(csv_has_quotation_marks_only_where_it_needs_them),
+		cmocka_unit_test(csv_has_nothing_that_a_spreadsheet_would_carry_out),
 		cmocka_unit_test(what_is_no_utf8_is_replaced),
 		cmocka_unit_test(any_text_comes_back),
 	};

@@ -184,6 +184,25 @@ static void notes_who_wrote_it(void **state)
 	headers_free(&headers);
 }
 
+/* Where the gate adds a Message-ID beside one that says nothing, it may stand before it. */
+static void the_first_message_id_that_says_something_counts(void **state)
+{
+	static const char *const blocks[] = {
+		"Message-ID: <1@b>\n",
+		"Message-ID: \nMessage-ID: <1@b>\n",
+		"Message-ID: <1@b>\nMessage-ID: \n",
+		"Message-ID: <1@b>\nMessage-ID: <2@b>\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		struct headers headers = gather(blocks[i]);
+
+		assert_string_equal(headers.message_id, "<1@b>");
+		headers_free(&headers);
+	}
+}
+
 static void very_long_values_are_cut_or_refused(void **state)
 {
 	struct headers headers = headers_new();
@@ -280,6 +299,7 @@ int main(void)
 		cmocka_unit_test(without_a_tag_there_is_nothing_to_strip),
 		cmocka_unit_test(keeps_the_content_fields_as_they_are),
 		cmocka_unit_test(notes_who_wrote_it),
+		cmocka_unit_test(the_first_message_id_that_says_something_counts),
 		cmocka_unit_test(very_long_values_are_cut_or_refused),
 		cmocka_unit_test(content_fields_fit_exactly_or_not_at_all),
 		cmocka_unit_test(tells_stamps_from_tags),

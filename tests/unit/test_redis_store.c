@@ -4,6 +4,8 @@
 #include "monotonic.h"
 #include "redis_server.h"
 
+#include <pthread.h>
+
 static struct redis_store *connect_to(const struct redis_server *server, const char *password)
 {
 	const struct redis_address address = redis_server_address(server);
@@ -262,6 +264,32 @@ static void keeps_calendars_and_finds_them_through_another_host(void **state)
 	redis_store_free(other);
 }
 
+/* Of what somebody else put there, no more comes here than a calendar may have. */
+static void a_value_larger_than_any_calendar_is_none(void **state)
+{
+	static const struct redis_cancellation cancellation = {"acme", "1", "a@b.example", "<1@x>"};
+	struct redis_server *server = redis_server_of(state);
+	struct buffer found = buffer_with_maximum(1000);
+	char *large = text_of_length(1000000, 'x'), told[2048];
+	struct redis_store *store;
+	unsigned long long sent;
+	const char *at;
+
+	redis_server_start(server, NULL);
+	store = connect_to(server, NULL);
+	assert_true(redis_store_keep(store, &cancellation, large, 1000000, 60000));
+	assert_true(redis_store_find(store, &cancellation, &found));
+	assert_true(found.failed);
+	ask(server, "INFO stats\r\n", told, sizeof(told));
+	at = strstr(told, "total_net_output_bytes:");
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "total_net_output_bytes:%llu", &sent), 1);
+	assert_in_range(sent, 1000, 100000);
+	buffer_free(&found);
+	redis_store_free(store);
+	free(large);
+}
+
 static void a_kept_calendar_goes_when_its_time_is_over(void **state)
 {
 	struct redis_server *server = redis_server_of(state);
@@ -387,6 +415,118 @@ static void a_server_that_cannot_write_is_as_good_as_away(void **state)
 	redis_store_free(store);
 }
 
+/* ---- data that no script of ours makes ---- */
+
+/* A server that knows one answer. */
+struct liar {
+	int listening;
+	const char *says; /* to what comes after PING and SCRIPT LOAD */
+};
+
+static void *lie(void *context)
+{
+	static const char script[] = "$40\r\n0123456789012345678901234567890123456789\r\n";
+	const struct liar *liar = context;
+	const char *const words[] = {"+PONG\r\n", script, liar->says};
+	const int file = accept(liar->listening, NULL, NULL);
+	char asked[4096];
+
+	for (size_t i = 0; i < 3 && read(file, asked, sizeof(asked)) > 0; i++)
+		if (write(file, words[i], strlen(words[i])) < 0)
+			break;
+	while (read(file, asked, sizeof(asked)) > 0)
+		;
+	close(file);
+	return NULL;
+}
+
+static struct redis_store *connect_to_liar(const struct redis_server *server, struct liar *liar,
+					   pthread_t *thread)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->socket);
+	liar->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(liar->listening, (const struct sockaddr *)&address, sizeof(address)),
+			 0);
+	assert_int_equal(listen(liar->listening, 1), 0);
+	assert_int_equal(pthread_create(thread, NULL, lie, liar), 0);
+	return connect_to(server, NULL);
+}
+
+/* By hanging up. */
+static void end_liar(struct redis_store *store, const struct liar *liar, pthread_t thread)
+{
+	redis_store_free(store);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	close(liar->listening);
+}
+
+static void who_gives_more_turns_than_asked_for_is_away(void **state)
+{
+	struct liar liar = {.says = "*2\r\n:1000000000\r\n:0\r\n"};
+	pthread_t thread;
+	struct redis_store *store = connect_to_liar(redis_server_of(state), &liar, &thread);
+	struct problem why;
+	size_t granted = 1;
+	long long wait = 1;
+
+	assert_false(redis_store_take(store, "acme", 1, 5, 50, 500, &granted, &wait));
+	assert_int_equal(granted, 0);
+	redis_store_tell(store, &why);
+	assert_contains(why.text, "nonsense");
+	end_liar(store, &liar, thread);
+}
+
+static void who_answers_in_words_is_away(void **state)
+{
+	struct liar liar = {.says = "*2\r\n+one\r\n+two\r\n"};
+	pthread_t thread;
+	struct redis_store *store = connect_to_liar(redis_server_of(state), &liar, &thread);
+	size_t granted;
+	long long wait;
+
+	assert_false(redis_store_take(store, "acme", 1, 5, 50, 500, &granted, &wait));
+	end_liar(store, &liar, thread);
+}
+
+static void what_all_used_has_a_bound(void **state)
+{
+	struct liar liar = {0};
+	struct buffer says = buffer_with_maximum(10000);
+	long long used[REDIS_SECONDS];
+	struct redis_store *store;
+	pthread_t thread;
+
+	buffer_printf(&says, "*%d\r\n", REDIS_SECONDS);
+	for (int i = 0; i < REDIS_SECONDS; i++)
+		buffer_append_text(&says, i % 2 ? ":-5\r\n" : ":9223372036854775807\r\n");
+	liar.says = says.data;
+	store = connect_to_liar(redis_server_of(state), &liar, &thread);
+	assert_true(redis_store_look(store, "acme", used));
+	assert_int_equal(used[0], REDIS_USED_MAXIMUM);
+	assert_int_equal(used[1], 0);
+	end_liar(store, &liar, thread);
+	buffer_free(&says);
+}
+
+/* Somebody put it there for ages. */
+static void a_long_pause_is_asked_about_again(void **state)
+{
+	struct redis_server *server = redis_server_of(state);
+	struct redis_store *store;
+	long long wait = 0;
+	char told[256];
+
+	redis_server_start(server, NULL);
+	store = connect_to(server, NULL);
+	ask(server, "SET test:pause:{acme} 1 PX 9000000000000000\r\n", told, sizeof(told));
+	assert_string_equal(told, "+OK\r\n");
+	assert_int_equal(take(store, 1, &wait), WAIT);
+	assert_int_equal(wait, REDIS_WAIT_MAXIMUM);
+	redis_store_free(store);
+}
+
 static void without_a_connection_nothing_is_known(void **state)
 {
 	const struct redis_address address = {.path = "/nonexistent/redis.sock"};
@@ -423,12 +563,17 @@ int main(void)
 		redis_test(many_turns_are_recorded_at_once),
 		redis_test(everything_expires_and_nothing_is_without_the_prefix),
 		redis_test(keeps_calendars_and_finds_them_through_another_host),
+		redis_test(a_value_larger_than_any_calendar_is_none),
 		redis_test(a_kept_calendar_goes_when_its_time_is_over),
 		redis_test(logs_in),
 		redis_test(who_is_away_is_away_at_once_until_connected_again),
 		redis_test(who_does_not_answer_in_time_is_away),
 		redis_test(a_server_that_forgot_the_scripts_is_told_again),
 		redis_test(a_server_that_cannot_write_is_as_good_as_away),
+		redis_test(who_gives_more_turns_than_asked_for_is_away),
+		redis_test(who_answers_in_words_is_away),
+		redis_test(what_all_used_has_a_bound),
+		redis_test(a_long_pause_is_asked_about_again),
 		cmocka_unit_test(without_a_connection_nothing_is_known),
 	};
 

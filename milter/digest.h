@@ -1,0 +1,31 @@
+/*
+ * digest: SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104) of fields, as lower-case hexadecimal digits;
+ * the one file that knows libcrypto.
+ */
+#ifndef DIGEST_H
+#define DIGEST_H
+
+#include "field.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define DIGEST_LENGTH 64 /* characters */
+
+#define DIGEST_FIELDS_MAXIMUM ((size_t)8 * 1024) /* bytes, all together and with their lengths */
+
+/*
+ * Each field counts with its length, four bytes, in front of it, so that no two sets of fields give the
+ * same. What it is made of is wiped. False if they are too long, or libcrypto
+ * has no memory.
+ */
+bool digest_of(const struct span *fields, size_t count, char out[DIGEST_LENGTH + 1]);
+
+/* The same, which only who knows the key (NUL-terminated text) can make. */
+bool digest_with_key(const char *key, const struct span *fields, size_t count,
+		     char out[DIGEST_LENGTH + 1]);
+
+/* Are they the same? Takes as long whatever differs. */
+bool digest_is(const char one[DIGEST_LENGTH + 1], const char other[DIGEST_LENGTH + 1]);
+
+#endif
