@@ -202,7 +202,8 @@ def with_key(section, line):
     if line.startswith("api_key_file"):
         return f"[cronofy]\n{line}\n"
     heading = "account acme" if section == "account" else section
-    return f"[cronofy]\napi_key_file = api.key\n[{heading}]\n{line}\n"
+    redis = "[pace]\nredis = redis://cache.example\n" if line.startswith("shared") else ""
+    return f"[cronofy]\napi_key_file = api.key\n{redis}[{heading}]\n{line}\n"
 
 
 # The tests
