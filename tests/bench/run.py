@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the benchmarks and prints one table: run.py BUILD [NAME]…
 
-Names: untagged, rewriting, cancelling, ledger, pacing, postfix, queued_sendmail.
+Names: untagged, rewriting, cancelling, ledger, pacing, postfix, queued_sendmail, bulk.
 
 Nothing here fails because a machine is slow: each figure stands beside a baseline of the same
 run, and beside its target.
@@ -15,12 +15,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import (cancelling, ledger, pacing, postfix, queued_sendmail, rewriting, table,  # noqa: E402
-                   untagged)
+from bench import (bulk, cancelling, ledger, pacing, postfix, queued_sendmail,  # noqa: E402
+                   rewriting, table, untagged)
 from lab import tools  # noqa: E402
 
 BENCHES = {"untagged": untagged, "rewriting": rewriting, "cancelling": cancelling, "ledger": ledger,
-           "pacing": pacing, "postfix": postfix, "queued_sendmail": queued_sendmail}
+           "pacing": pacing, "postfix": postfix, "queued_sendmail": queued_sendmail,
+           "bulk": bulk}
 
 
 def main(build, *names):
