@@ -223,6 +223,6 @@ int main(void)
 		cmocka_unit_test(nothing_to_free_is_fine),
 	};
 
-	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_ERROR);
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	return cmocka_run_group_tests_name("breaker", tests, NULL, NULL);
 }

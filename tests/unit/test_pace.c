@@ -502,6 +502,6 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_ERROR);
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
 }
