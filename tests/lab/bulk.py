@@ -30,13 +30,18 @@ def address(invite, guest):
     return f"guest-{guest}@{invite}.example"
 
 
-def wait_until_delivered(sink, count, timeout, watch=lambda: None):
+def wait_for(condition, timeout, watch=lambda: None, what="what is waited for"):
     """watch() is called a few times a second meanwhile."""
-    def delivered():
+    def met():
         watch()
-        return sink.count() >= count
+        return condition()
 
-    until(delivered, timeout, lambda: f"{count} deliveries; there are {sink.count()}", pause=0.2)
+    until(met, timeout, what, pause=0.2)
+
+
+def wait_until_delivered(sink, count, timeout, watch=lambda: None):
+    wait_for(lambda: sink.count() >= count, timeout, watch,
+             lambda: f"{count} deliveries; there are {sink.count()}")
 
 
 def assert_each_once(sink, standin, invited):
