@@ -22,7 +22,8 @@ static const char take_script[] =
 	"local time = redis.call('TIME')\n"
 	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
 	"local wait, granted = redis.call('PTTL', KEYS[2]), 0\n"
-	"local windows = {[1001] = ARGV[4], [60001] = ARGV[5]}\n"
+	/* Two more: of a score, both the moment of the call and the server's are rounded down. */
+	"local windows = {[1002] = ARGV[4], [60002] = ARGV[5]}\n"
 	"while wait <= 0 and granted < tonumber(ARGV[3]) do\n"
 	"  for window, limit in pairs(windows) do\n"
 	"    local last = redis.call('ZREVRANGE', KEYS[1], limit - 1, limit - 1, 'WITHSCORES')[2]\n"

@@ -10,7 +10,7 @@ import time
 from lab import leftovers
 
 
-def until(condition, timeout, what):
+def until(condition, timeout, what, pause=0.005):
     """Polls until condition() is true, and returns what it gave.
 
     When time is up an AssertionError names what was awaited: a text, or a function that makes it.
@@ -20,7 +20,7 @@ def until(condition, timeout, what):
         if time.monotonic() > deadline:
             reason = what() if callable(what) else what
             raise AssertionError(f"not within {timeout} s: {reason}")
-        time.sleep(0.005)
+        time.sleep(pause)
     return result
 
 

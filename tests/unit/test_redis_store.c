@@ -82,7 +82,7 @@ static void gives_no_more_turns_than_a_second_holds(void **state)
 	record(one, 1, 0);
 	record(other, 1, 0);
 	assert_int_equal(take(one, 3, &wait), WAIT);
-	assert_in_range(wait, 500, 1001);
+	assert_in_range(wait, 500, 1002);
 	assert_int_equal(take_of(one, "other", 4, &wait), GRANTED);
 	redis_store_free(one);
 	redis_store_free(other);
@@ -125,9 +125,40 @@ static void gives_no_more_turns_than_a_minute_holds(void **state)
 	record(store, 2, 30000);
 	record(store, 3, 20000);
 	assert_int_equal(take(store, 4, &wait), WAIT);
-	assert_in_range(wait, 1, 1001);
+	assert_in_range(wait, 1, 1002);
 	record(store, 1, 60002); /* it is out, by then */
 	assert_int_equal(take(store, 5, &wait), GRANTED);
+	redis_store_free(store);
+}
+
+/*
+ * The moment of a call is rounded down twice on its way into the store, by up to 2 ms in all: who was
+ * there 1001 ms ago by the store's word may have been there 999 ms ago.
+ */
+static void rounding_makes_no_window_shorter(void **state)
+{
+	static const long long ages[] = {1001, 60001};
+	struct redis_server *server = redis_server_of(state);
+	struct redis_store *store;
+
+	redis_server_start(server, NULL);
+	store = connect_to(server, NULL);
+	for (size_t i = 0; i < 2; i++) {
+		int waited = 0;
+
+		/* The next millisecond may begin between the two calls, but not each time. */
+		for (int n = 0; n < 500 && waited == 0; n++) {
+			const struct redis_turn turns[] = {
+				{1, ages[i]}, {2, ages[i]}, {3, ages[i]}};
+			long long wait = 0;
+			char budget[32];
+
+			snprintf(budget, sizeof(budget), "rounding-%lld-%d", ages[i], n);
+			assert_true(redis_store_record(store, budget, turns, 3));
+			waited += take_of(store, budget, 4, &wait) == WAIT;
+		}
+		assert_int_equal(waited, 1);
+	}
 	redis_store_free(store);
 }
 
@@ -557,6 +588,7 @@ int main(void)
 		redis_test(gives_no_more_turns_than_a_second_holds),
 		redis_test(gives_several_turns_at_once_as_far_as_there_are),
 		redis_test(gives_no_more_turns_than_a_minute_holds),
+		redis_test(rounding_makes_no_window_shorter),
 		redis_test(a_turn_that_was_never_used_is_free_again),
 		redis_test(a_pause_is_for_all),
 		redis_test(tells_what_all_used_second_by_second),
