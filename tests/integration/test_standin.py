@@ -166,6 +166,21 @@ def test_lets_no_more_requests_of_a_key_arrive_in_any_minute(standin):
     assert ask(standin) == [200]
 
 
+def test_counts_a_request_when_all_of_it_has_arrived(standin):
+    standin.set(open=True, per_second=1)
+    raw = json.dumps(CANCEL).encode()
+    with socket.create_connection(("127.0.0.1", urlsplit(standin.http).port)) as client:
+        client.sendall(b"POST /v1/smart_invites HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                       b"Authorization: Bearer CRN_test-key\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: %d\r\n\r\n" % (client.getpeername()[1], len(raw)))
+        time.sleep(0.1)
+        assert ask(standin) == [200]
+        sent = time.monotonic()
+        client.sendall(raw)
+        assert client.recv(100).startswith(b"HTTP/1.1 429 ")
+    assert standin.requests()[1].time >= sent
+
+
 @pytest.mark.parametrize("seconds, header", [(None, None), (0, "0"), (7, "7")])
 def test_says_with_429_when_to_come_back_if_told_to(standin, seconds, header):
     standin.set(open=True, per_second=1, retry_after=seconds)

@@ -28,7 +28,7 @@ class Request:
                  "length", "invite_id", "recipient", "api_key", "status", "cut_short")
 
     def __init__(self, method, path, version, headers):
-        self.time = time.monotonic()
+        self.time = None  # when all of it was there
         self.method = method
         self.path = path
         self.version = version  # "1.1", or "2" if that is what the client spoke with the front
@@ -190,6 +190,7 @@ class Connection(asyncio.Protocol):
         request.body = bytes(self._input[:request.length])
         del self._input[:request.length]
         self._request = None
+        request.time = time.monotonic()
         self._introduce(request)
         self._close_after = "close" in request.values("connection")
         return request
