@@ -134,12 +134,18 @@ static bool read_csv(struct buffer *out, const char *csv)
 	return false;
 }
 
+/* What would be a formula has a mark in front; texts here have none of their own. */
+static const char *without_mark(const char *field)
+{
+	return field[0] == '\'' ? field + 1 : field;
+}
+
 static void random_text(char *text, size_t size, uint64_t *random)
 {
 	static const char *const pieces[] = {"a",        "\"",   "\\",       ",",
 					     "\r\n",     " ",    "\x01",     "\xc2\x85",
 					     "\xc3\xa9", "\xff", "\xe2\x82", "\xf0\x9f\x8e\x89",
-					     "\x7f"};
+					     "\x7f",     "="};
 	size_t length = 0, count = random_below(random, 12);
 
 	for (size_t i = 0; i < count; i++) {
@@ -173,7 +179,7 @@ static void any_text_comes_back(void **state)
 		buffer_append(&from_json, "", 0);
 		buffer_append(&from_csv, "", 0);
 		if (!good || strcmp(from_json.data, expected.data) != 0 ||
-		    strcmp(from_csv.data, expected.data) != 0)
+		    strcmp(without_mark(from_csv.data), expected.data) != 0)
 			fail_msg("CIM_SEED=%llu, round %d: %s, %s",
 				 (unsigned long long)random_seed(), round, json.data, csv.data);
 		buffer_free(&expected);
