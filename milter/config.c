@@ -109,9 +109,12 @@ static void check_stamp_key(struct config_file *file)
 	struct config *config = file->config;
 	struct problem why;
 
-	if (config->mode != MODE_QUEUED || access(config->stamp_key_file, F_OK) != 0)
+	if (access(config->stamp_key_file, F_OK) != 0)
 		return;
 	config->stamp_key = key_file_read(config->stamp_key_file, &why);
+	/* In direct mode it only serves to know mail that is still queued from before. */
+	if (config->mode != MODE_QUEUED)
+		return;
 	if (!config->stamp_key)
 		config_file_fault(file, config_file_milter_line(file, "stamp_key_file"),
 				  "stamp_key_file: %s", why.text);
@@ -139,12 +142,12 @@ static void check_patterns(struct config_file *file, size_t line, const char *ke
 
 static void check_queued_mode(struct config_file *file)
 {
+	check_stamp_key(file);
 	if (file->config->mode != MODE_QUEUED)
 		return;
 	if (!file->config->queue_daemon[0])
 		config_file_fault(file, config_file_milter_line(file, "queue_daemon"),
 				  "queue_daemon: the second listener needs a name");
-	check_stamp_key(file);
 	check_patterns(file, config_file_milter_line(file, "archives"), "archives",
 		       &file->config->archives);
 }

@@ -92,7 +92,7 @@ struct config {
 	char *queue_daemon;
 	int route; /* enum route */
 	char *stamp_key_file;
-	char *stamp_key;          /* queued: NULL if the file is not there; wiped with the config */
+	char *stamp_key; /* NULL if there is none (direct: or none to be read); wiped with the config */
 	long long stamp_lifetime; /* ms */
 	struct string_list
 		archives; /* recipient patterns, as policy_address_matches() reads them */

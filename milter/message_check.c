@@ -12,9 +12,13 @@ static bool check_tag(struct message *message)
 	char text[sizeof(why.text) + 128], shown[96];
 
 	if (tags == 0 && message_has_true_stamp(message)) {
-		message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
-				 "mail that was stamped already came to a listener that is not "
-				 "named like queue_daemon");
+		message_tempfail(
+			message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
+			message->role == ROLE_GATE
+				? "mail that was stamped already came to a listener that is not "
+				  "named like queue_daemon"
+				: "mail that was stamped in queued mode came after mode = direct; "
+				  "let it be queued until the MTA's queue is empty");
 		return false;
 	}
 	if (tags == 0) {

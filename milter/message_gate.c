@@ -71,7 +71,7 @@ bool message_has_true_stamp(const struct message *message)
 	struct stamp stamp;
 	struct problem why;
 
-	return message->role == ROLE_GATE && message->headers.stamps > 0 &&
+	return message->config->stamp_key && message->headers.stamps > 0 &&
 	       read_stamp(message, &stamp, &why);
 }
 

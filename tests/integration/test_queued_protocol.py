@@ -306,6 +306,20 @@ class TestSecondListener:
         assert result.action == "tempfail" and "account acme" in result.reply, result
         assert cronofy.requests() == []
 
+    def test_puts_off_queued_mail_once_the_mode_is_direct(self, start, cronofy):
+        running = start()
+        message = stamped(running)
+        running.reload(milter={"mode": "direct"})
+        running.wait_for_log("is in force")
+        result = at_second(running, message)
+        assert result.action == "tempfail" and "mode = direct" in result.reply, result
+        running.wait_for_log("error: .*result=misconfigured")
+        forged = at_gate(running, mail(FORGED))  # the sender's own fault stays one
+        assert forged.action == "reject" and "a stamp" in forged.reply, forged
+        running.reload(milter={"mode": "queued"})
+        running.wait_for_log("(?s)is in force.*is in force")
+        assert_cancelled(at_second(running, message))
+
     def test_puts_off_several_recipients_at_once(self, running, cronofy):
         message = stamped(running)
         result = at_second(running, message, "app@acme.example", ["a@example.org", "b@example.org"])
