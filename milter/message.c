@@ -149,6 +149,13 @@ static enum message_next decided_early(struct message *message)
 	return MESSAGE_DECIDED;
 }
 
+/* The same, in a dry run too. */
+static enum message_next put_off(struct message *message)
+{
+	message_write_log(message);
+	return MESSAGE_DECIDED;
+}
+
 /* A tag from somebody who may not use it. */
 static enum message_next handle_untrusted(struct message *message)
 {
@@ -200,11 +207,33 @@ static bool is_for_archive(const struct message *message)
 	       policy_is_archive(message->config, envelope_first(&message->envelope));
 }
 
+/*
+ * Only stamped mail is sent to the second listener, and it is there to be cancelled. Where that is not
+ * to be (any more), it waits: it must not go out with its stamp and without its calendar.
+ */
+static bool puts_off_at_second_listener(struct message *message)
+{
+	if (message->role != ROLE_CANCEL)
+		return false;
+	if (message->headers.tags == 0)
+		message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
+				 "mail without this header came to the second listener; was it "
+				 "renamed while mail was queued?");
+	else if (message->config->dry_run && !message->tag.probe)
+		message_tempfail(
+			message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
+			"dry_run = yes, and mail was stamped before: it waits until that is "
+			"over");
+	return message->decided;
+}
+
 /* What there is to do with a message of this role that has a tag. */
 static enum message_next begin_work(struct message *message)
 {
 	if (message->role == ROLE_CANCEL && !message_check_stamp(message))
 		return decided_early(message);
+	if (puts_off_at_second_listener(message))
+		return put_off(message);
 	if (message->role == ROLE_CANCEL && is_for_archive(message)) {
 		message->result = "archived";
 		message->level = LOG_LEVEL_INFO;
@@ -228,6 +257,8 @@ enum message_next message_end_headers(struct message *message, const char *queue
 		return decided_early(message);
 	if (message->headers.tags > 0)
 		return begin_work(message);
+	if (puts_off_at_second_listener(message))
+		return put_off(message);
 	metrics_count_untagged(message->services->metrics);
 	return MESSAGE_NOTHING_TO_DO;
 }
