@@ -271,7 +271,8 @@ SENDMAIL_PROCESSES = {
     "server": (r"sendmail: (server|\w+ localhost \[)",
                {"in": RECIPIENTS, "second": 1, "bounce": RECIPIENTS}),
     "queue_client": (r"sendmail: cancel-invite/", {"second": 1, "bounce": RECIPIENTS}),
-    "queue_runner": (r"sendmail: running queue", {}),
+    # It delivers by itself, and has this name again before it has noted down what it delivered.
+    "queue_runner": (r"sendmail: running queue", {"second": 1, "bounce": RECIPIENTS}),
 }
 
 
