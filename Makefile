@@ -107,7 +107,7 @@ check demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory run-$@
 
-run-check: $(UNIT_TESTS) $(REPLAYS) $(BUILD)/mime_tree_gmime $(BUILD)/plain/$(NAME)
+run-check: $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(BUILD)/mime_tree_gmime $(BUILD)/plain/$(NAME)
 	@tests/run $(BUILD)
 
 # A private Postfix needs root.

@@ -25,7 +25,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		int stage;
 		const char *names;
 	} macros[] = {
-		{SMFIM_CONNECT, "j"},
+		{SMFIM_CONNECT, "j {daemon_name}"},
 		{SMFIM_ENVFROM, "{mail_addr} {auth_authen}"},
 		{SMFIM_ENVRCPT, "i"},
 		{SMFIM_DATA, "i"},

@@ -6,8 +6,9 @@ import statistics
 import subprocess
 import time
 
+from bench.filters import empty_filter
 from bench.table import Row, note, spread
-from bench.untagged import EmptyFilter, start_ours
+from bench.untagged import start_ours
 from lab import tools
 from lab.postfix import Postfix
 from lab.workdir import Workdir
@@ -41,7 +42,7 @@ def measure(build):
         folder = stack.enter_context(Workdir())
         ours = stack.enter_context(start_ours(folder.folder("ours")))
         stack.callback(ours.kill)
-        empty = stack.enter_context(EmptyFilter(build, folder))
+        empty = stack.enter_context(empty_filter(build, folder))
         servers = {}
         for name, milter in (("none", None), ("empty", empty.socket), ("ours", ours.socket)):
             server = Postfix(folder, Nowhere, milter, main=Nowhere.main)

@@ -6,15 +6,13 @@ work does to such a comparison.
 
 import itertools
 import json
-import signal
 import statistics
 import struct
 import subprocess
-from pathlib import Path
 
+from bench.filters import empty_filter
 from bench.table import Row, note, processor_time, reaches, spread
 from lab.filter_process import FilterProcess, connect
-from lab.process import Process
 from lab.workdir import Workdir
 
 ROUNDS = 60
@@ -25,31 +23,6 @@ TARGET = 0.97
 OFFER = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)
 
 
-class EmptyFilter:
-    """build/bench/empty_filter, listening in a folder."""
-
-    def __init__(self, build, folder):
-        self.socket = f"unix:{folder}/empty.sock"
-        self._process = Process([build / "bench/empty_filter", self.socket], f"{folder}/empty.log")
-        self._process.wait_until(self._listens)
-        self.pid = self._process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.signal(signal.SIGKILL)  # at SIGTERM libmilter takes up to five seconds
-        self._process.stop()
-
-    def _listens(self):
-        try:
-            connect(self.socket).close()
-        except OSError:
-            return False
-        Path(self.socket.removeprefix("unix:")).chmod(0o666)
-        return True
-
-
 def start_ours(folder):
     """The filter with its default configuration, as far as it matters to untagged mail."""
     return FilterProcess(folder, cronofy={"url": "http://127.0.0.1:1"},
@@ -57,11 +30,11 @@ def start_ours(folder):
 
 
 def measure(build):
-    with Workdir() as folder, EmptyFilter(build, folder.folder("empty")) as empty, \
-            EmptyFilter(build, folder.folder("other")) as other, \
+    with Workdir() as folder, empty_filter(build, folder.folder("empty")) as empty, \
+            empty_filter(build, folder.folder("other")) as other, \
             start_ours(folder.folder("ours")) as ours:
         # Filters that want different things from the MTA can't be compared.
-        assert _negotiated(empty) == _negotiated(ours), "empty_filter.c isn't as filter.c is"
+        assert negotiated(empty) == negotiated(ours), "empty_filter.c isn't as filter.c is"
         for connections in (10, 1):
             note(f"untagged mail, connections: {connections}")
             yield from _compare(build, empty, other, ours, connections)
@@ -99,7 +72,7 @@ def _compare(build, empty, other, ours, connections):
                   f"{cost[filter] / cost[empty]:.3f}")
 
 
-def _negotiated(filter):
+def negotiated(filter):
     """The filter's whole answer to an MTA's offer: actions, steps and macros."""
     with connect(filter.socket) as client:
         client.sendall(OFFER)

@@ -83,11 +83,12 @@ class Sendmail:
 
     mc is more lines of the daemon's .mc file, which come after the filter's. aliases: the text of
     /etc/mail/aliases. queued: conf/sendmail/queued.mc in place of direct.mc; with the socket of a
-    signer as that file describes; run is how Sendmail is to run its queues.
+    signer as that file describes; run is how Sendmail is to run its queues. trace: the file to
+    write each conversation to, which takes time, and is what log() reads.
     """
 
     def __init__(self, workdir, sink, milter=None, mc="", aliases="", queued=False, signer="",
-                 run="-q10m"):
+                 run="-q10m", trace=""):
         tools.need_root("Sendmail")
         self._program = tools.program("sendmail-bin", "usr/libexec/sendmail/sendmail")
         self._in_namespace = _named(HOST)
@@ -102,7 +103,7 @@ class Sendmail:
         workdir.write(f"{name}/services", "hosts files\naliases files\npasswd files\n")
         workdir.write(f"{name}/aliases", aliases)
         self._run_queues = run if queued else ""
-        self._trace = self.folder / "trace"
+        self._trace = Path(trace or self.folder / "trace")
         filters = ""
         if queued:
             workdir.folder(f"{name}/queue/{SECOND_QUEUE}", 0o700)
