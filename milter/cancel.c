@@ -22,6 +22,7 @@ struct tries {
 	long long wait;       /* ms, before the next one */
 	bool fresh_connection;
 	bool unseen_answer; /* a try may have cancelled the invite without our knowing */
+	bool unwanted;      /* the waiting party is gone */
 };
 
 /* The next moment at which the waiting party wants to hear from us, or the end if sooner. */
@@ -78,13 +79,12 @@ static long long least_time(const struct account *account)
 	return least < SHORTEST_TRY ? least : SHORTEST_TRY;
 }
 
-enum call_end {
-	CALL_ENDED, /* there is a reply, or a reason why there is none */
-	CALL_NOT_BEGUN,
-	CALL_GIVEN_UP, /* the waiting party is gone */
-};
-
-static enum call_end call_once(const struct tries *tries, struct http_reply *reply)
+/*
+ * False if no call was begun; else there is a reply, or a reason why there is none. A call goes on
+ * when the MTA is gone: it may have cancelled the invite already, and without its answer there would
+ * be no calendar for the next try of the same message.
+ */
+static bool call_once(struct tries *tries, struct http_reply *reply)
 {
 	const struct cancel_request *request = tries->request;
 	const struct account *account = request->account;
@@ -105,25 +105,21 @@ static enum call_end call_once(const struct tries *tries, struct http_reply *rep
 	*reply = (struct http_reply){.ended = now, .retry_after = -1};
 	if (!call) {
 		problem_set(&reply->failure, "no memory for the call");
-		return CALL_NOT_BEGUN;
+		return false;
 	}
 	/* curl keeps the time; this end is for a thread that does not. */
 	while (!http_wait(call, next_progress(now + timeout + 1000))) {
-		if (!still_wanted(request)) {
-			http_end(call, NULL);
-			reply->ended = monotonic_now();
-			return CALL_GIVEN_UP;
-		}
+		tries->unwanted = tries->unwanted || !still_wanted(request);
 		if (monotonic_now() >= now + timeout + 1000) {
 			http_end(call, NULL);
 			reply->ended = monotonic_now();
 			reply->timed_out = true;
 			problem_set(&reply->failure, "no answer in time");
-			return CALL_ENDED;
+			return true;
 		}
 	}
 	http_end(call, reply);
-	return CALL_ENDED;
+	return true;
 }
 
 static void read_reply(const struct cancel_request *request, struct cancel_result *result,
@@ -178,9 +174,9 @@ static void mention_earlier_try(struct cancel_result *result, bool unseen_answer
 }
 
 /* What the call says about the data center. */
-static enum breaker_sign sign_of(enum call_end end, const struct http_reply *reply)
+static enum breaker_sign sign_of(bool called, const struct http_reply *reply)
 {
-	if (end != CALL_ENDED || reply->misconfigured || reply->connection_died)
+	if (!called || reply->misconfigured || reply->connection_died)
 		return BREAKER_UNKNOWN;
 	if (reply->arrived ? reply->status < 500 : reply->too_large)
 		return BREAKER_ALIVE;
@@ -277,18 +273,15 @@ static bool make_try(struct tries *tries, long long *until)
 	struct pace_turn turn = {0};
 	enum breaker_answer leave;
 	struct http_reply reply;
-	enum call_end end;
 	long long begun;
-	bool again;
+	bool called, again;
 
 	if (!may_call(tries, &turn, &leave))
 		return false;
 	result->attempts++;
 	begun = monotonic_now();
-	end = call_once(tries, &reply);
-	report(tries, &turn, leave, sign_of(end, &reply), &reply, monotonic_now() - begun);
-	if (end == CALL_GIVEN_UP)
-		return interrupted(result, "Cronofy was asked");
+	called = call_once(tries, &reply);
+	report(tries, &turn, leave, sign_of(called, &reply), &reply, monotonic_now() - begun);
 	read_reply(request, result, &reply);
 	mention_earlier_try(result, tries->unseen_answer);
 	/* A connection that gave no answer may be dead, and curl would go on using it. */
@@ -302,6 +295,8 @@ static bool make_try(struct tries *tries, long long *until)
 		(long long)result->attempts < request->account->attempts &&
 		*until <= tries->last_start;
 	buffer_free(&reply.body);
+	if (again && tries->unwanted)
+		return interrupted(result, "Cronofy was asked");
 	return again;
 }
 

@@ -80,21 +80,32 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 			  "reload: the ledger's file changes only with a restart");
 }
 
-/* Without the key that its stamps were made with, queued mail would bounce: none is made anew then. */
+/*
+ * Mail is queued with stamps of the old key, and with another one it would bounce. A key is made only
+ * where queued mode is new.
+ */
+static bool has_stamp_key(struct config *new, const struct config *old, struct problem *why)
+{
+	if (!old->stamp_key)
+		return config_make_stamp_key(new, why);
+	if (new->stamp_key && strcmp(new->stamp_key, old->stamp_key) == 0)
+		return true;
+	if (new->stamp_key)
+		problem_set(why, "stamp_key_file: %s held another key; mail is queued with its stamps",
+			    old->stamp_key_file);
+	else
+		problem_set(why, "stamp_key_file: %s is gone; mail is queued with its stamps",
+			    new->stamp_key_file);
+	return false;
+}
+
 static struct config *load_again(const struct config *old, struct buffer *faults)
 {
 	struct config *new = config_load(old->file, faults);
 	struct problem why;
 
-	if (!new)
-		return NULL;
-	if (new->mode != MODE_QUEUED || new->stamp_key || !old->stamp_key) {
-		if (config_make_stamp_key(new, &why))
-			return new;
-	} else {
-		problem_set(&why, "stamp_key_file: %s is gone; mail is queued with its stamps",
-			    new->stamp_key_file);
-	}
+	if (!new || has_stamp_key(new, old, &why))
+		return new;
 	buffer_printf(faults, "%s: %s\n", new->file, why.text);
 	config_release(new);
 	return NULL;

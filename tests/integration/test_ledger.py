@@ -19,7 +19,7 @@ from lab.filter_process import FilterProcess, binary, run
 from lab.messages import RECIPIENT, SENDER, tagged
 from lab.milter_client import TAG, Delivery, MilterSession, mail
 from lab.process import until
-from standin.client import forever, status, trouble
+from standin.client import delayed, forever, status, trouble
 
 GUEST = "guest@example.org"
 TAGGED = mail(TAG)
@@ -132,6 +132,28 @@ class TestSameMessage:
             running.kill()
         running.start()
         assert_cancelled(deliver(running, message))
+        assert len(cronofy.requests()) == 1
+
+    def test_whose_mail_server_went_away_before_the_answer(self, make, cronofy, workdir):
+        """The filter notices within five seconds that nobody waits for it any more."""
+        cronofy.set(second_cancel="404")
+        cronofy.script("board-1", delayed(6))
+        running = make(cronofy={"timeout": "10s"}).start()
+        with MilterSession(running.socket) as mta:
+            mta.begin(TAGGED, "eom")
+            cronofy.wait_for_requests(1)
+        until(lambda: count(workdir, "calendar") == 1, 20, "the calendar to be kept")
+        running.wait_for_log("result=not_taken")
+        assert_cancelled(deliver(running))
+        assert len(cronofy.requests()) == 1
+
+    def test_whose_mail_server_went_away_asks_no_second_time(self, make, cronofy):
+        cronofy.script("board-1", delayed(6, status(503)))
+        running = make(cronofy={"timeout": "10s"}).start()
+        with MilterSession(running.socket) as mta:
+            mta.begin(TAGGED, "eom")
+            cronofy.wait_for_requests(1)
+        running.wait_for_log("result=interrupted", 20)
         assert len(cronofy.requests()) == 1
 
     def test_that_was_killed_before_the_answer_asks_again(self, make, cronofy):

@@ -467,6 +467,18 @@ class TestKey:
         running.wait_for_log(r"stamp\.key is gone")
         assert_cancelled(at_second(running, message))
 
+    @pytest.mark.parametrize("mode", ["queued", "direct"])
+    @pytest.mark.parametrize("name", ["stamp.key", "other.key"])
+    def test_that_is_another_keeps_a_new_configuration_out(self, start, name, mode):
+        running = start()
+        message = stamped(running)
+        key = running.folder / name
+        key.write_text("0" * 64)
+        key.chmod(0o600)
+        running.reload(milter={"mode": mode, "stamp_key_file": key})
+        running.wait_for_log(r"stamp\.key held another key")
+        assert_cancelled(at_second(running, message))
+
     def test_is_made_when_a_reload_brings_queued_mode(self, start):
         running = start(milter={"mode": "direct"})
         assert not (running.folder / "stamp.key").exists()
