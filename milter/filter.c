@@ -227,14 +227,9 @@ static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
 	case MESSAGE_TEMPFAIL:
 		set_reply(context, verdict);
 		return SMFIS_TEMPFAIL;
-	case MESSAGE_HOLD:
-		if (smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
-			return SMFIS_ACCEPT;
-		log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
-		return SMFIS_TEMPFAIL;
 	case MESSAGE_DISCARD:
 		return SMFIS_DISCARD;
-	default:
+	default: /* MESSAGE_ACCEPT, MESSAGE_HOLD */
 		return SMFIS_ACCEPT;
 	}
 }
@@ -366,10 +361,23 @@ static bool carry_out(SMFICTX *context, struct session *session)
 	return true;
 }
 
+/* What the MTA must agree to: a changed message, or one that is held. */
+static bool is_taken(SMFICTX *context, struct session *session)
+{
+	const struct message_verdict *verdict = message_verdict(session->message);
+
+	if (verdict->action == MESSAGE_ACCEPT)
+		return carry_out(context, session);
+	if (verdict->action != MESSAGE_HOLD ||
+	    smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
+		return true;
+	log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
+	return false;
+}
+
 static sfsistat on_end_of_message(SMFICTX *context)
 {
 	struct session *session = session_of(context);
-	const struct message_verdict *verdict;
 	sfsistat result = SMFIS_TEMPFAIL;
 	bool taken;
 
@@ -379,11 +387,10 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	if (message_may_wait(session->message))
 		let_others_pass();
 	message_finish(session->message, still_there, context);
-	verdict = message_verdict(session->message);
-	taken = verdict->action != MESSAGE_ACCEPT || carry_out(context, session);
+	taken = is_taken(context, session);
 	message_tell(session->message, taken);
 	if (taken)
-		result = answer(context, verdict);
+		result = answer(context, message_verdict(session->message));
 	end_message(session);
 	return result;
 }

@@ -157,6 +157,8 @@ class TestNegotiation:
             actions = milter.ALL_ACTIONS & ~milter.QUARANTINE
             with MilterSession(running.socket, actions=actions) as mta:
                 assert mta.deliver(TAGGED).action == "tempfail"
+        line = running.wait_for_log("result=.*")[0]
+        assert "result=not_taken" in line, line
 
     def test_learns_the_queue_id(self, start):
         running = start()
