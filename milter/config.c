@@ -148,6 +148,10 @@ static void check_queued_mode(struct config_file *file)
 	if (!file->config->queue_daemon[0])
 		config_file_fault(file, config_file_milter_line(file, "queue_daemon"),
 				  "queue_daemon: the second listener needs a name");
+	if (strlen(file->config->queue_daemon) > CONFIG_DAEMON_MAXIMUM)
+		config_file_fault(file, config_file_milter_line(file, "queue_daemon"),
+				  "queue_daemon: a listener's name has at most %d characters",
+				  CONFIG_DAEMON_MAXIMUM);
 	check_patterns(file, config_file_milter_line(file, "archives"), "archives",
 		       &file->config->archives);
 }

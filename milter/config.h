@@ -23,6 +23,8 @@
 #endif
 #define CONFIG_FILE SYSCONFDIR "/cancel-invite-milter/cancel-invite-milter.conf"
 
+#define CONFIG_DAEMON_MAXIMUM 63 /* characters of queue_daemon */
+
 struct string_list {
 	char **items;
 	size_t count;

@@ -23,7 +23,8 @@ struct session {
 	bool may_skip;      /* we may say that we have seen enough of the body */
 	bool knows_client;
 	struct sockaddr_storage client;
-	char daemon[64]; /* the name of the MTA's listener; "" if it has none */
+	/* The name of the MTA's listener; "" if it has none. One that is cut is no queue_daemon. */
+	char daemon[CONFIG_DAEMON_MAXIMUM + 2];
 };
 
 static struct session *session_of(SMFICTX *context)

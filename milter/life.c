@@ -91,7 +91,8 @@ static bool has_stamp_key(struct config *new, const struct config *old, struct p
 	if (new->stamp_key && strcmp(new->stamp_key, old->stamp_key) == 0)
 		return true;
 	if (new->stamp_key)
-		problem_set(why, "stamp_key_file: %s held another key; mail is queued with its stamps",
+		problem_set(why,
+			    "stamp_key_file: %s held another key; mail is queued with its stamps",
 			    old->stamp_key_file);
 	else
 		problem_set(why, "stamp_key_file: %s is gone; mail is queued with its stamps",

@@ -330,6 +330,9 @@ static const struct {
 	{"[milter]\nlog = Stderr\n" KEY, 2, "not one of"},
 	{"[milter]\nmode = queue\n" KEY, 2, "not one of: direct, queued"},
 	{"[milter]\nmode = queued\nqueue_daemon =\n" KEY, 3, "needs a name"},
+	{"[milter]\nmode = queued\nqueue_daemon = "
+	 "0123456789012345678901234567890123456789012345678901234567890123\n" KEY,
+	 3, "at most 63 characters"},
 	{"[milter]\nmode = queued\nroute = mail\n" KEY, 3, "not one of: header, domain"},
 	{"[milter]\nmode = queued\narchives = archive\n" KEY, 3, "neither an address"},
 	{"[milter]\nstamp_lifetime = 5s\n" KEY, 2, "from 60s to"},
