@@ -14,7 +14,7 @@ PER_SECOND = 50
 PER_MINUTE = 5000
 TRANSPORT_PROCESSES = 50  # of conf/postfix/master.cf.queued
 IDLE_THREADS = 20  # those that libmilter keeps, those at the gate, and the filter's own
-RETRIES = "minimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s"
+RETRIES = "minimal_backoff_time = 2s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s"
 
 
 @pytest.fixture

@@ -35,11 +35,11 @@ CONCURRENCY = 50  # conf/*: at once on their way to the second listener
 # While the queue is full: the way in is half of the progress, and goes before.
 IN_THE_QUEUE = {"first": 0.52, "last": 0.65}
 
-# A retry after a second in place of five minutes; a service that dies is started again as soon.
+# A retry after two seconds in place of five minutes; a service that dies is started again as soon.
 POSTFIX_IN_A_HURRY = """\
 queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
 transport_retry_time = 1s
 service_throttle_time = 1s
 """
