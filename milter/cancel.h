@@ -19,7 +19,10 @@
 /* How often the waiting party is told that we are still at work. */
 #define CANCEL_PROGRESS_INTERVAL 5000 /* ms */
 
-/* Tells the MTA that we are still at work; false if it is gone. */
+/*
+ * Tells the MTA that we are still at work; false if it is gone. Then no more tries are made, but a
+ * call that has begun goes on to its end, and its calendar is the result.
+ */
 typedef bool cancel_progress(void *context);
 
 struct cancel_request {
