@@ -27,7 +27,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-proto
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE =
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(SYSTEMD_FLAGS) $(WARNINGS) -MMD -MP -pthread \
+	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(INCLUDES) $(SYSTEMD_FLAGS) $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
 LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3 -lhiredis $(SYSTEMD_LIBS)
@@ -37,7 +37,10 @@ SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes || ech
 SYSTEMD_LIBS = $(if $(filter yes,$(SYSTEMD)),-lsystemd)
 SYSTEMD_FLAGS = $(if $(filter yes,$(SYSTEMD)),-DHAVE_SYSTEMD)
 
-SOURCES = $(wildcard milter/*.c)
+# Each folder is a room; milter/README.md draws them.
+ROOMS = $(wildcard milter/*/)
+SOURCES = $(wildcard milter/*.c milter/*/*.c)
+INCLUDES = $(ROOMS:%/=-I%)
 OBJECTS = $(SOURCES:milter/%.c=$(BUILD)/milter/%.o)
 # Everything but main: what tests, benchmarks and fuzzers are linked with.
 CORE = $(filter-out $(BUILD)/milter/main.o,$(OBJECTS))
@@ -46,7 +49,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/tes
 REPLAYS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-FUZZ_HEADERS = $(wildcard tests/fuzz/*.h milter/*.h)
+FUZZ_HEADERS = $(wildcard tests/fuzz/*.h milter/*/*.h)
 
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-5s %s\n' $(1) $(2))
@@ -65,12 +68,12 @@ $(BUILD)/milter/%.o: milter/%.c Makefile
 $(BUILD)/unit/%: tests/unit/%.c $(CORE)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Imilter $(ALL_LDFLAGS) -o $@ $< $(CORE) -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(CORE) -lcmocka $(LIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(CORE)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Imilter $(ALL_LDFLAGS) -o $@ $< $(CORE) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(CORE) $(LIBS)
 
 $(BUILD)/mime_tree_gmime: tests/lab/mime_tree_gmime.c Makefile
 	$(call say,CC,$<)
@@ -79,12 +82,12 @@ $(BUILD)/mime_tree_gmime: tests/lab/mime_tree_gmime.c Makefile
 		$$(pkg-config --libs gmime-3.0)
 
 # As where there is no libsystemd; the tests run both.
-$(BUILD)/plain/service.o: milter/service.c milter/service.h Makefile
+$(BUILD)/plain/service.o: milter/daemon/service.c milter/daemon/service.h Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP -DHAVE_SYSTEMD,$(ALL_CFLAGS)) -c -o $@ $<
 
-$(BUILD)/plain/$(NAME): $(BUILD)/plain/service.o $(filter-out $(BUILD)/milter/service.o,$(OBJECTS))
+$(BUILD)/plain/$(NAME): $(BUILD)/plain/service.o $(filter-out $(BUILD)/milter/daemon/service.o,$(OBJECTS))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(filter-out -lsystemd,$(LIBS))
 
@@ -156,7 +159,7 @@ fuzz-%: build/fuzz/fuzz_%
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES)) $(FUZZ_HEADERS)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(SYSTEMD_FLAGS) -g -O1 -Imilter -pthread \
+	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(INCLUDES) $(SYSTEMD_FLAGS) -g -O1 -pthread \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o $@ $(filter %.c,$^) $(LIBS)
 
@@ -164,15 +167,15 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES)) $(
 $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CORE) $(FUZZ_HEADERS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Imilter $(ALL_LDFLAGS) -o $@ \
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(ALL_LDFLAGS) -o $@ \
 		$(filter %.c %.o,$^) $(LIBS)
 
 lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
-		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' milter
+		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) milter
 	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x conf/postfix/setup conf/postfix/probe; fi
-	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(SYSTEMD_FLAGS) -pthread
+	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) $(SYSTEMD_FLAGS) -pthread
 
 # ---- installing ----
 

@@ -1,6 +1,6 @@
 """The manual pages say what the filter takes and gives: no more, no less, and with the true figures.
 
-The tables of keys are read from milter/config_file.c, options, exit codes and words from where they
+The tables of keys are read from milter/config/config_file.c, options, exit codes and words from where they
 are. What the page about the configuration shows as an example, the filter itself has to take.
 """
 

@@ -75,7 +75,7 @@ def assert_cancelled(result):
 
 
 def stamp_of(key, seconds, account="cronofy", invite_id="board-1"):
-    """A stamp as milter/stamp.h describes it, for the message that mail() makes."""
+    """A stamp as milter/mail/stamp.h describes it, for the message that mail() makes."""
     fields = ("v1;", account, invite_id, "", "", str(seconds), "app@acme.example", "<1@acme.example>")
     proven = b"".join(struct.pack("!I", len(text)) + text.encode() for text in fields)
     mac = hmac.new(key.encode(), proven, "sha256").hexdigest()

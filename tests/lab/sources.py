@@ -28,7 +28,7 @@ def without_comments(source):
 
 
 SOURCES = {path.name: without_comments(path.read_text())
-           for path in sorted((ROOT / "milter").glob("*.[ch]"))}
+           for path in sorted((ROOT / "milter").rglob("*.[ch]"))}
 
 
 def literals(code):
