@@ -5,7 +5,7 @@
 #include "config.h"
 #include "config_value.h"
 #include "filter.h"
-#include "life.h"
+#include "lifecycle.h"
 #include "log.h"
 #include "metrics_process.h"
 #include "options.h"
@@ -134,12 +134,12 @@ static bool start_services(struct server *server, int page_listening, struct pro
 
 	problem_set(why, "no memory");
 	server->began = (long long)time(NULL);
-	services->places = places_new();
+	services->active = active_new();
 	services->pace = pace_new();
 	services->breakers = breakers_new();
 	services->metrics = metrics_new(VERSION);
-	if (!services->places || !services->pace || !services->breakers || !services->metrics ||
-	    !metrics_add_source(services->metrics, places_write_metrics, services->places) ||
+	if (!services->active || !services->pace || !services->breakers || !services->metrics ||
+	    !metrics_add_source(services->metrics, active_write_metrics, services->active) ||
 	    !metrics_add_source(services->metrics, pace_write_metrics, services->pace) ||
 	    !metrics_add_source(services->metrics, breakers_write_metrics, services->breakers) ||
 	    !metrics_process_add(services->metrics, &server->began))
@@ -179,7 +179,7 @@ static void *run_libmilter(void *context)
 	(void)context;
 	if (!in_order)
 		log_write(LOG_LEVEL_ERROR, "libmilter ended with an error");
-	life_end(in_order);
+	lifecycle_end(in_order);
 	return NULL;
 }
 
@@ -194,7 +194,7 @@ static int serve(struct server *server)
 	}
 	pthread_detach(thread);
 	/* libmilter's threads do not wait for each other: the process ends with all of them. */
-	_exit(life_lead(server) ? EX_OK : EX_SOFTWARE);
+	_exit(lifecycle_lead(server) ? EX_OK : EX_SOFTWARE);
 }
 
 /* Takes what only root may take, and becomes the filter's user. Gives an exit code. */
@@ -246,7 +246,7 @@ static int run(struct config *config)
 	if (config->socket_path && !(server.socket_path = strdup(config->socket_path)))
 		return EX_OSERR;
 	exit_code = take_privileged(&server, config, &page_listening, &why);
-	life_block_signals();
+	lifecycle_block_signals();
 	if (exit_code == EX_OK && (!start_services(&server, page_listening, &why) ||
 				   !start_ledger(&server, config, &why)))
 		exit_code = EX_OSERR;

@@ -1,6 +1,6 @@
 #include "audit.h"
 
-#include "attempt.h"
+#include "record.h"
 #include "escape.h"
 #include "ledger_store.h"
 
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAXIMUM ((size_t)64 * 1024) /* bytes, of one attempt as it is printed */
+#define LINE_MAXIMUM ((size_t)64 * 1024) /* bytes, of one record as it is printed */
 
 static int complain(int exit_code, const char *text)
 {
@@ -88,7 +88,7 @@ static bool print(struct buffer *out)
 /* The moment `since` ms ago; the beginning of time if it is -1. */
 static long long moment(long long since)
 {
-	return since < 0 ? 0 : attempt_time_now() - since;
+	return since < 0 ? 0 : clock_utc_now() - since;
 }
 
 /* RFC 3339, in UTC. */
@@ -147,56 +147,55 @@ static void write_line(struct buffer *out, const char *name, const char *value)
 	buffer_append_text(out, "\n");
 }
 
-static void write_plain(struct buffer *out, const struct attempt *attempt)
+static void write_plain(struct buffer *out, const struct record *record)
 {
 	char number[32];
 
-	write_local(out, attempt->time);
+	write_local(out, record->time);
 	buffer_append_text(out, "  ");
-	write_shown(out, attempt_text(attempt, ATTEMPT_RESULT));
+	write_shown(out, record_text(record, RECORD_RESULT));
 	buffer_append_text(out, "\n");
-	for (int i = ATTEMPT_RESULT + 1; i < ATTEMPT_TEXTS; i++)
-		if (attempt_text(attempt, (enum attempt_text)i)[0])
-			write_line(out, attempt_names[i],
-				   attempt_text(attempt, (enum attempt_text)i));
-	snprintf(number, sizeof(number), "%lld", attempt->status);
-	if (attempt->status > 0)
+	for (int i = RECORD_RESULT + 1; i < RECORD_TEXTS; i++)
+		if (record_text(record, (enum record_text)i)[0])
+			write_line(out, record_names[i], record_text(record, (enum record_text)i));
+	snprintf(number, sizeof(number), "%lld", record->status);
+	if (record->status > 0)
 		write_line(out, "status", number);
-	snprintf(number, sizeof(number), "%lld", attempt->ms);
+	snprintf(number, sizeof(number), "%lld", record->ms);
 	write_line(out, "ms", number);
 }
 
-static void write_json(struct buffer *out, const struct attempt *attempt)
+static void write_json(struct buffer *out, const struct record *record)
 {
 	buffer_append_text(out, "{\"time\":\"");
-	write_utc(out, attempt->time);
+	write_utc(out, record->time);
 	buffer_append_text(out, "\"");
-	for (int i = 0; i < ATTEMPT_TEXTS; i++) {
-		const char *text = attempt_text(attempt, (enum attempt_text)i);
+	for (int i = 0; i < RECORD_TEXTS; i++) {
+		const char *text = record_text(record, (enum record_text)i);
 
-		buffer_printf(out, ",\"%s\":", attempt_names[i]);
+		buffer_printf(out, ",\"%s\":", record_names[i]);
 		if (text[0])
 			escape_json(out, text);
 		else
 			buffer_append_text(out, "null");
 	}
-	if (attempt->status > 0)
-		buffer_printf(out, ",\"status\":%lld", attempt->status);
+	if (record->status > 0)
+		buffer_printf(out, ",\"status\":%lld", record->status);
 	else
 		buffer_append_text(out, ",\"status\":null");
-	buffer_printf(out, ",\"ms\":%lld}", attempt->ms);
+	buffer_printf(out, ",\"ms\":%lld}", record->ms);
 }
 
-static bool list(void *context, const struct attempt *attempt)
+static bool list(void *context, const struct record *record)
 {
 	struct listing *listing = context;
 
 	if (listing->count++ > 0)
 		buffer_append_text(&listing->out, listing->json ? ",\n" : "\n");
 	if (listing->json)
-		write_json(&listing->out, attempt);
+		write_json(&listing->out, record);
 	else
-		write_plain(&listing->out, attempt);
+		write_plain(&listing->out, record);
 	listing->failed |= !print(&listing->out);
 	return !listing->failed;
 }
@@ -229,25 +228,25 @@ int audit_log_of(const struct config *config, const char *what, bool json)
 static void write_csv_head(struct buffer *out)
 {
 	buffer_append_text(out, "time");
-	for (int i = 0; i < ATTEMPT_TEXTS; i++)
-		buffer_printf(out, ",%s", attempt_names[i]);
+	for (int i = 0; i < RECORD_TEXTS; i++)
+		buffer_printf(out, ",%s", record_names[i]);
 	buffer_append_text(out, ",status,ms\r\n");
 }
 
-static bool export_one(void *context, const struct attempt *attempt)
+static bool export_one(void *context, const struct record *record)
 {
 	struct listing *listing = context;
 	struct buffer *out = &listing->out;
 
-	write_utc(out, attempt->time);
-	for (int i = 0; i < ATTEMPT_TEXTS; i++) {
+	write_utc(out, record->time);
+	for (int i = 0; i < RECORD_TEXTS; i++) {
 		buffer_append_text(out, ",");
-		escape_csv(out, attempt_text(attempt, (enum attempt_text)i));
+		escape_csv(out, record_text(record, (enum record_text)i));
 	}
 	buffer_append_text(out, ",");
-	if (attempt->status > 0)
-		buffer_printf(out, "%lld", attempt->status);
-	buffer_printf(out, ",%lld\r\n", attempt->ms);
+	if (record->status > 0)
+		buffer_printf(out, "%lld", record->status);
+	buffer_printf(out, ",%lld\r\n", record->ms);
 	listing->failed |= !print(out);
 	return !listing->failed;
 }

@@ -13,15 +13,15 @@
 #include <stdbool.h>
 
 /*
- * --log-of: each attempt about an invite's id, a recipient, a Message-ID or a queue id, newest
+ * --log-of: each record about an invite's id, a recipient, a Message-ID or a queue id, newest
  * last.
  */
 int audit_log_of(const struct config *config, const char *what, bool json);
 
-/* --report: how many attempts of each account had which result. `since`: ms back; -1: all. */
+/* --report: how many records of each account had which result. `since`: ms back; -1: all. */
 int audit_report(const struct config *config, long long since, bool json);
 
-/* --export: all attempts as CSV (RFC 4180), oldest first. */
+/* --export: all records as CSV (RFC 4180), oldest first. */
 int audit_export(const struct config *config, long long since);
 
 #endif

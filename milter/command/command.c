@@ -4,7 +4,7 @@
 #include "mail_file.h"
 #include "message.h"
 #include "mime.h"
-#include "monotonic.h"
+#include "clock.h"
 #include "rewrite.h"
 #include "spool.h"
 
@@ -222,17 +222,17 @@ static void keep_calendar(const struct config *config, const struct cancel_reque
 {
 	const struct ledger_key key = {request->account->name, request->invite_id,
 				       request->recipient, ""};
-	const struct attempt attempt = {
+	const struct record record = {
 		.status = result->status,
 		.texts =
 			{
-				[ATTEMPT_RESULT] = "cancelled",
-				[ATTEMPT_ACCOUNT] = key.account,
-				[ATTEMPT_INVITE] = key.invite_id,
-				[ATTEMPT_RECIPIENT] = key.recipient,
-				[ATTEMPT_QUEUE_ID] = "cancel",
-				[ATTEMPT_UID] = calendar->uid,
-				[ATTEMPT_SEQUENCE] = calendar->sequence,
+				[RECORD_RESULT] = "cancelled",
+				[RECORD_ACCOUNT] = key.account,
+				[RECORD_INVITE] = key.invite_id,
+				[RECORD_RECIPIENT] = key.recipient,
+				[RECORD_QUEUE_ID] = "cancel",
+				[RECORD_UID] = calendar->uid,
+				[RECORD_SEQUENCE] = calendar->sequence,
 			},
 	};
 	struct ledger *ledger = open_ledger(config);
@@ -242,7 +242,7 @@ static void keep_calendar(const struct config *config, const struct cancel_reque
 		return;
 	if (!ledger_keep(ledger, &key, span_of(&result->calendar), &why))
 		fprintf(stderr, "warning: %s\n", why.text);
-	ledger_record(ledger, &attempt);
+	ledger_record(ledger, &record);
 	ledger_free(ledger);
 }
 
@@ -288,7 +288,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	http = http_start(&why);
 	if (!http)
 		return complain(EX_OSERR, why.text);
-	request.deadline = monotonic_now() + account->deadline;
+	request.deadline = clock_now() + account->deadline;
 	request.pace = pace_new(); /* its tries alone: without memory for it they go at once */
 	cancel_invite(http, &request, &result);
 	if (result.outcome == CANCEL_DONE)
@@ -397,10 +397,10 @@ int command_try(struct config *config, const char *message_path, const char *sen
 		return complain(EX_NOINPUT, why.text);
 	}
 	services.http = http_start(&why);
-	services.places = places_new();
+	services.active = active_new();
 	services.ledger = open_ledger(config);
 	services.pace = pace_new(); /* its tries alone: without memory for it they go at once */
-	if (services.http && services.places)
+	if (services.http && services.active)
 		message = message_new(&services);
 	if (message)
 		exit_code = try_message(message, config, &file, message_path, sender, recipients,
@@ -411,7 +411,7 @@ int command_try(struct config *config, const char *message_path, const char *sen
 	ledger_free(services.ledger);
 	http_stop(services.http);
 	pace_free(services.pace);
-	places_free(services.places);
+	active_free(services.active);
 	mail_file_close(&file);
 	return exit_code;
 }

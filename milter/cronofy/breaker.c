@@ -1,7 +1,7 @@
 #include "breaker.h"
 
 #include "log.h"
-#include "monotonic.h"
+#include "clock.h"
 #include "metrics.h"
 
 #include <pthread.h>
@@ -36,7 +36,7 @@ struct breakers *breakers_new(void)
 	if (!breakers)
 		return NULL;
 	pthread_mutex_init(&breakers->lock, NULL);
-	monotonic_condition_init(&breakers->opened);
+	clock_condition_init(&breakers->opened);
 	return breakers;
 }
 
@@ -98,10 +98,10 @@ static struct breaker *find(struct breakers *breakers, const struct account *acc
 /* With the lock held. */
 static bool refuses(const struct breaker *breaker, struct problem *why)
 {
-	char time[MONOTONIC_SHOWN];
+	char time[CLOCK_SHOWN];
 
 	if (!breaker || !breaker->open ||
-	    (!breaker->probing && monotonic_now() >= breaker->asked_again))
+	    (!breaker->probing && clock_now() >= breaker->asked_again))
 		return false;
 	if (breaker->probing)
 		problem_set(why, "Cronofy (%s) has not answered %lld times; it is being asked now",
@@ -109,7 +109,7 @@ static bool refuses(const struct breaker *breaker, struct problem *why)
 	else
 		problem_set(why, "Cronofy (%s) has not answered %lld times; asked again at %s",
 			    breaker->host, breaker->failures,
-			    monotonic_show(breaker->asked_again, time));
+			    clock_show(breaker->asked_again, time));
 	return true;
 }
 
@@ -135,20 +135,19 @@ enum breaker_answer breaker_ask(struct breakers *breakers, const struct account 
 static bool count_failure(struct breaker *breaker, const struct account *account, bool probe)
 {
 	const bool opens = !breaker->open && ++breaker->failures >= account->breaker_failures;
-	char time[MONOTONIC_SHOWN];
+	char time[CLOCK_SHOWN];
 
 	/* Calls that were under way when it opened tell nothing new. */
 	if (breaker->open && probe)
 		breaker->failures++;
 	if (opens || (breaker->open && probe))
-		breaker->asked_again = monotonic_now() + account->breaker_pause;
+		breaker->asked_again = clock_now() + account->breaker_pause;
 	if (opens) {
 		breaker->open = true;
 		log_write(LOG_LEVEL_WARNING,
 			  "breaker: %s has not answered %lld times in a row: messages are put off "
 			  "at once (451) until it does; it is asked again at %s",
-			  breaker->host, breaker->failures,
-			  monotonic_show(breaker->asked_again, time));
+			  breaker->host, breaker->failures, clock_show(breaker->asked_again, time));
 	}
 	return opens;
 }
@@ -193,8 +192,8 @@ bool breaker_sleep(struct breakers *breakers, const struct account *account, lon
 	bool open;
 
 	pthread_mutex_lock(&breakers->lock);
-	while (!(open = refuses(find(breakers, account), &why)) && monotonic_now() < until)
-		monotonic_wait(&breakers->opened, &breakers->lock, until);
+	while (!(open = refuses(find(breakers, account), &why)) && clock_now() < until)
+		clock_wait(&breakers->opened, &breakers->lock, until);
 	pthread_mutex_unlock(&breakers->lock);
 	return open;
 }

@@ -52,7 +52,7 @@ struct breaker_view {
 	const char *endpoint; /* as long as the breakers are there */
 	bool open;
 	long long failures;    /* in a row */
-	long long asked_again; /* monotonic_now(), if it is open */
+	long long asked_again; /* clock_now(), if it is open */
 };
 
 /* Fills up to `most` views; gives how many endpoints there are. */

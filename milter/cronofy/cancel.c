@@ -1,6 +1,6 @@
 #include "cancel.h"
 
-#include "monotonic.h"
+#include "clock.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ struct tries {
 /* The next moment at which the waiting party wants to hear from us, or the end if sooner. */
 static long long next_progress(long long until)
 {
-	long long next = monotonic_now() + CANCEL_PROGRESS_INTERVAL;
+	long long next = clock_now() + CANCEL_PROGRESS_INTERVAL;
 
 	return next < until ? next : until;
 }
@@ -53,7 +53,7 @@ static bool sleep_until(const struct cancel_request *request, long long until)
 {
 	long long now;
 
-	while ((now = monotonic_now()) < until) {
+	while ((now = clock_now()) < until) {
 		const long long next = next_progress(until);
 
 		if (!request->breakers)
@@ -88,7 +88,7 @@ static bool call_once(struct tries *tries, struct http_reply *reply)
 {
 	const struct cancel_request *request = tries->request;
 	const struct account *account = request->account;
-	const long long now = monotonic_now(), left = request->deadline - now;
+	const long long now = clock_now(), left = request->deadline - now;
 	const long long timeout = account->timeout < left ? account->timeout : left;
 	struct http_request http_request = {
 		.url = account->endpoint,
@@ -110,9 +110,9 @@ static bool call_once(struct tries *tries, struct http_reply *reply)
 	/* curl keeps the time; this end is for a thread that does not. */
 	while (!http_wait(call, next_progress(now + timeout + 1000))) {
 		tries->unwanted = tries->unwanted || !still_wanted(request);
-		if (monotonic_now() >= now + timeout + 1000) {
+		if (clock_now() >= now + timeout + 1000) {
 			http_end(call, NULL);
-			reply->ended = monotonic_now();
+			reply->ended = clock_now();
 			reply->timed_out = true;
 			problem_set(&reply->failure, "no answer in time");
 			return true;
@@ -279,18 +279,17 @@ static bool make_try(struct tries *tries, long long *until)
 	if (!may_call(tries, &turn, &leave))
 		return false;
 	result->attempts++;
-	begun = monotonic_now();
+	begun = clock_now();
 	called = call_once(tries, &reply);
-	report(tries, &turn, leave, sign_of(called, &reply), &reply, monotonic_now() - begun);
+	report(tries, &turn, leave, sign_of(called, &reply), &reply, clock_now() - begun);
 	read_reply(request, result, &reply);
 	mention_earlier_try(result, tries->unseen_answer);
 	/* A connection that gave no answer may be dead, and curl would go on using it. */
 	tries->fresh_connection = reply.timed_out;
 	tries->unseen_answer |= !reply.arrived;
-	*until = monotonic_now() +
-		 (reply.retry_after >= 0 ? reply.retry_after : jittered(tries->wait));
+	*until = clock_now() + (reply.retry_after >= 0 ? reply.retry_after : jittered(tries->wait));
 	if (reply.connection_died)
-		*until = monotonic_now();
+		*until = clock_now();
 	again = worth_another_try(result, &reply) &&
 		(long long)result->attempts < request->account->attempts &&
 		*until <= tries->last_start;
@@ -306,7 +305,7 @@ static void make_tries(struct tries *tries)
 	long long until;
 
 	problem_set(&result->why, "no time was left to ask Cronofy");
-	while (monotonic_now() <= tries->last_start && make_try(tries, &until)) {
+	while (clock_now() <= tries->last_start && make_try(tries, &until)) {
 		if (!sleep_until(tries->request, until)) {
 			interrupted(result, "the next try was due");
 			return;

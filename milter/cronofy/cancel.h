@@ -31,7 +31,7 @@ struct cancel_request {
 	struct breakers *breakers; /* NULL: every try is made */
 	const char *invite_id;
 	const char *recipient;
-	long long deadline; /* the moment (monotonic_now()) at which everything must be over */
+	long long deadline;        /* the moment (clock_now()) at which everything must be over */
 	cancel_progress *progress; /* or NULL */
 	void *context;
 	struct metrics *metrics; /* or NULL: calls are not counted */

@@ -1,7 +1,7 @@
 #include "http.h"
 
-#include "monotonic.h"
-#include "wiping.h"
+#include "clock.h"
+#include "zeroing.h"
 
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -199,7 +199,7 @@ static void read_result(struct http_call *call, CURLcode result)
 	struct http_reply *reply = &call->reply;
 	curl_off_t retry_after = 0;
 
-	reply->ended = monotonic_now();
+	reply->ended = clock_now();
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
 	reply->arrived = result == CURLE_OK;
 	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
@@ -243,7 +243,7 @@ static void let_go(struct http *http, struct http_call *call)
 /* A call that cannot go on is done, without a reply. */
 static void fail(struct http *http, struct http_call *call, const char *reason)
 {
-	call->reply.ended = monotonic_now();
+	call->reply.ended = clock_now();
 	call->reply.arrived = false;
 	problem_set(&call->reply.failure, "%s", reason);
 	let_go(http, call);
@@ -329,7 +329,7 @@ struct http *http_start(struct problem *why)
 	if (!http)
 		return NULL;
 	/* curl keeps the key in requests that it only frees. */
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, zeroing_free, zeroing_realloc, strdup,
 				 calloc) != CURLE_OK ||
 	    !(http->multi = curl_multi_init())) {
 		free(http);
@@ -376,7 +376,7 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 
 	if (!call)
 		return NULL;
-	monotonic_condition_init(&call->done);
+	clock_condition_init(&call->done);
 	call->http = http;
 	call->fresh_connection = request->fresh_connection;
 	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
@@ -406,8 +406,8 @@ bool http_wait(struct http_call *call, long long until)
 	bool done;
 
 	pthread_mutex_lock(&http->lock);
-	while (call->state != CALL_DONE && monotonic_now() < until)
-		monotonic_wait(&call->done, &http->lock, until);
+	while (call->state != CALL_DONE && clock_now() < until)
+		clock_wait(&call->done, &http->lock, until);
 	done = call->state == CALL_DONE;
 	pthread_mutex_unlock(&http->lock);
 	return done;

@@ -31,7 +31,7 @@ struct http_request {
 };
 
 struct http_reply {
-	long long ended; /* the moment (monotonic_now()) at which the call was over */
+	long long ended; /* the moment (clock_now()) at which the call was over */
 	bool arrived;    /* whole; else `failure` says what went wrong, and all else is unset */
 	struct problem failure;
 	bool timed_out;       /* not arrived: there was no answer in time */
@@ -57,7 +57,7 @@ void http_stop(struct http *http);
 /* NULL if there is no memory for it. */
 struct http_call *http_begin(struct http *http, const struct http_request *request);
 
-/* Waits for the reply until the moment `until` (monotonic_now()); true if it is there. */
+/* Waits for the reply until the moment `until` (clock_now()); true if it is there. */
 bool http_wait(struct http_call *call, long long until);
 
 /*

@@ -2,7 +2,7 @@
 
 #include "ledger_queue.h"
 #include "log.h"
-#include "monotonic.h"
+#include "clock.h"
 
 #include "metrics.h"
 
@@ -19,7 +19,7 @@
 #define PRUNE_INTERVAL     60000  /* ms, once nothing old is left */
 #define PRUNE_PAUSE        20     /* ms between two steps, for other processes */
 #define PRUNE_OVERDUE      600000 /* ms: then also if there is always something else to do */
-#define PRUNE_STEP         100    /* attempts, and calendars */
+#define PRUNE_STEP         100    /* records, and calendars */
 
 struct ledger {
 	char *path;
@@ -52,7 +52,7 @@ struct ledger {
 /* With the lock held. */
 static void complain(struct ledger *ledger)
 {
-	const long long now = monotonic_now();
+	const long long now = clock_now();
 
 	ledger->troubles++;
 	if (now < ledger->next_complaint || ledger->stopping)
@@ -83,7 +83,7 @@ static void set_unusable(struct ledger *ledger, const struct problem *why)
 	}
 	ledger->usable = false;
 	ledger->reopen = false;
-	ledger->next_open = monotonic_now() + ledger->retry;
+	ledger->next_open = clock_now() + ledger->retry;
 	pthread_mutex_unlock(&ledger->lock);
 }
 
@@ -143,9 +143,9 @@ static bool write_batch(struct ledger_store *store, const struct ledger_entry *e
 	if (!good)
 		return false;
 	for (; entry && good; entry = entry->next)
-		good = entry->attempt ? ledger_store_record(store, entry->attempt, why)
-				      : ledger_store_keep(store, &entry->key, entry->time,
-							  entry->calendar, why);
+		good = entry->record ? ledger_store_record(store, entry->record, why)
+				     : ledger_store_keep(store, &entry->key, entry->time,
+							 entry->calendar, why);
 	if (good && ledger_store_commit(store, why))
 		return true;
 	ledger_store_rollback(store);
@@ -175,7 +175,7 @@ static void write_entries(struct ledger *ledger)
 /* With the lock held, but for the work. */
 static void prune(struct ledger *ledger)
 {
-	const long long before = attempt_time_now() - ledger->keep;
+	const long long before = clock_utc_now() - ledger->keep;
 	struct problem why;
 	int removed;
 
@@ -186,8 +186,7 @@ static void prune(struct ledger *ledger)
 		set_unusable(ledger, &why);
 	}
 	pthread_mutex_lock(&ledger->lock);
-	ledger->next_prune =
-		monotonic_now() + (removed >= PRUNE_STEP ? PRUNE_PAUSE : PRUNE_INTERVAL);
+	ledger->next_prune = clock_now() + (removed >= PRUNE_STEP ? PRUNE_PAUSE : PRUNE_INTERVAL);
 }
 
 /* The moment at which there is something to be done, if nobody hands in anything meanwhile. */
@@ -222,7 +221,7 @@ static void *run(void *context)
 
 	pthread_mutex_lock(&ledger->lock);
 	while (!ledger->stopping || ledger->queue.first) {
-		const long long now = monotonic_now();
+		const long long now = clock_now();
 
 		if (ledger->reopen || (!ledger->usable && now >= ledger->next_open)) {
 			pthread_mutex_unlock(&ledger->lock);
@@ -233,7 +232,7 @@ static void *run(void *context)
 		} else if (is_time_to_write(ledger, now)) {
 			write_entries(ledger);
 		} else {
-			monotonic_wait(&ledger->handed_in, &ledger->lock, next_moment(ledger));
+			clock_wait(&ledger->handed_in, &ledger->lock, next_moment(ledger));
 		}
 	}
 	ledger->stopped = true;
@@ -274,9 +273,9 @@ struct ledger *ledger_start(const struct ledger_options *options, struct problem
 	ledger_queue_init(&ledger->queue);
 	pthread_mutex_init(&ledger->reading, NULL);
 	pthread_mutex_init(&ledger->lock, NULL);
-	monotonic_condition_init(&ledger->handed_in);
-	monotonic_condition_init(&ledger->committed);
-	ledger->next_prune = monotonic_now() + RECORD_DELAY;
+	clock_condition_init(&ledger->handed_in);
+	clock_condition_init(&ledger->committed);
+	ledger->next_prune = clock_now() + RECORD_DELAY;
 	open_stores(ledger);
 	result = pthread_create(&ledger->thread, NULL, run, ledger);
 	if (result == 0)
@@ -313,7 +312,7 @@ void ledger_set_keep(struct ledger *ledger, long long keep)
 {
 	pthread_mutex_lock(&ledger->lock);
 	ledger->keep = keep;
-	ledger->next_prune = monotonic_now();
+	ledger->next_prune = clock_now();
 	pthread_cond_signal(&ledger->handed_in);
 	pthread_mutex_unlock(&ledger->lock);
 }
@@ -382,7 +381,7 @@ enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_
 bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
 		 struct problem *why)
 {
-	const long long until = monotonic_now() + KEEP_PATIENCE;
+	const long long until = clock_now() + KEEP_PATIENCE;
 	struct ledger_entry *entry;
 	bool mine, written;
 
@@ -396,8 +395,8 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 		return false;
 	pthread_mutex_lock(&ledger->lock);
 	mine = !hand_in(ledger, entry);
-	while (!mine && !entry->done && monotonic_now() < until)
-		monotonic_wait(&ledger->committed, &ledger->lock, until);
+	while (!mine && !entry->done && clock_now() < until)
+		clock_wait(&ledger->committed, &ledger->lock, until);
 	written = entry->written;
 	mine |= entry->done;
 	entry->abandoned = !mine;
@@ -407,10 +406,10 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 	return written;
 }
 
-void ledger_record(struct ledger *ledger, const struct attempt *attempt)
+void ledger_record(struct ledger *ledger, const struct record *record)
 {
 	struct ledger_entry *entry =
-		ledger_is_usable(ledger) ? ledger_entry_new_record(attempt) : NULL;
+		ledger_is_usable(ledger) ? ledger_entry_new_record(record) : NULL;
 
 	if (!entry)
 		return;

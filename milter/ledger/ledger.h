@@ -65,8 +65,8 @@ enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_
 bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
 		 struct problem *why);
 
-/* Records an attempt, copied, with the present time; does not wait for the disk. */
-void ledger_record(struct ledger *ledger, const struct attempt *attempt);
+/* Records an record, copied, with the present time; does not wait for the disk. */
+void ledger_record(struct ledger *ledger, const struct record *record);
 
 /* A source of metrics (metrics_add_source()): the file's size, and how often it could not be used. */
 void ledger_write_metrics(void *ledger, struct buffer *page);

@@ -1,6 +1,6 @@
 #include "ledger_queue.h"
 
-#include "monotonic.h"
+#include "clock.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,19 +32,19 @@ struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, str
 	}
 	entry->key = (struct ledger_key){copies[0], copies[1], copies[2], copies[3]};
 	entry->calendar = (struct span){entry->text.data + offset, calendar.length};
-	entry->time = attempt_time_now();
+	entry->time = clock_utc_now();
 	return entry;
 }
 
-struct ledger_entry *ledger_entry_new_record(const struct attempt *attempt)
+struct ledger_entry *ledger_entry_new_record(const struct record *record)
 {
 	struct ledger_entry *entry = calloc(1, sizeof(*entry));
 
-	if (!entry || !(entry->attempt = attempt_copy(attempt))) {
+	if (!entry || !(entry->record = record_copy(record))) {
 		free(entry);
 		return NULL;
 	}
-	entry->attempt->time = attempt_time_now();
+	entry->record->time = clock_utc_now();
 	return entry;
 }
 
@@ -52,7 +52,7 @@ void ledger_entry_free(struct ledger_entry *entry)
 {
 	if (!entry)
 		return;
-	free(entry->attempt);
+	free(entry->record);
 	buffer_free(&entry->text);
 	free(entry);
 }
@@ -65,14 +65,14 @@ void ledger_queue_init(struct ledger_queue *queue)
 
 bool ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry)
 {
-	if (entry->attempt ? queue->records == LEDGER_QUEUE_RECORDS
-			   : queue->calendars == LEDGER_QUEUE_CALENDARS)
+	if (entry->record ? queue->records == LEDGER_QUEUE_RECORDS
+			  : queue->calendars == LEDGER_QUEUE_CALENDARS)
 		return false;
 	if (!queue->first)
-		queue->oldest = monotonic_now();
+		queue->oldest = clock_now();
 	*queue->end = entry;
 	queue->end = &entry->next;
-	if (entry->attempt)
+	if (entry->record)
 		queue->records++;
 	else
 		queue->calendars++;
@@ -94,7 +94,7 @@ void ledger_entries_finish(struct ledger_entry *entry, bool written)
 
 		entry->done = true;
 		entry->written = written;
-		if (entry->attempt || entry->abandoned)
+		if (entry->record || entry->abandoned)
 			ledger_entry_free(entry);
 		entry = next;
 	}

@@ -15,14 +15,14 @@
 #define LEDGER_QUEUE_RECORDS   10000
 #define LEDGER_QUEUE_CALENDARS 10000
 
-/* A calendar, whose caller waits, or an attempt. */
+/* A calendar, whose caller waits, or an record. */
 struct ledger_entry {
 	struct ledger_entry *next;
-	struct attempt *attempt; /* or NULL: it is a calendar */
-	struct ledger_key key;   /* into `text` */
-	struct span calendar;    /* likewise */
-	long long time;          /* ms since 1970 */
-	struct buffer text;      /* the key's four texts, each with its NUL, and the calendar */
+	struct record *record; /* or NULL: it is a calendar */
+	struct ledger_key key; /* into `text` */
+	struct span calendar;  /* likewise */
+	long long time;        /* ms since 1970 */
+	struct buffer text;    /* the key's four texts, each with its NUL, and the calendar */
 	bool done;
 	bool written;   /* if done */
 	bool abandoned; /* by its caller: whoever is done with it frees it */
@@ -30,14 +30,14 @@ struct ledger_entry {
 
 struct ledger_queue {
 	struct ledger_entry *first, **end;
-	size_t records;   /* how many of the entries are attempts */
+	size_t records;   /* how many of the entries are records */
 	size_t calendars; /* and how many are not */
 	long long oldest; /* the moment at which the first one was handed in */
 };
 
 /* Copies; NULL if there is no memory. */
 struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, struct span calendar);
-struct ledger_entry *ledger_entry_new_record(const struct attempt *attempt);
+struct ledger_entry *ledger_entry_new_record(const struct record *record);
 void ledger_entry_free(struct ledger_entry *entry);
 
 void ledger_queue_init(struct ledger_queue *queue);

@@ -11,7 +11,7 @@ const char *const ledger_sql_steps[] = {
 	"  PRIMARY KEY (account, invite, recipient, message_id));"
 	"CREATE INDEX calendar_time ON calendar (time);"
 	/* Who looks for an address does not mind its case. */
-	"CREATE TABLE attempt ("
+	"CREATE TABLE record ("
 	"  number INTEGER PRIMARY KEY,"
 	"  time INTEGER NOT NULL,"
 	"  status INTEGER NOT NULL,"
@@ -29,17 +29,17 @@ const char *const ledger_sql_steps[] = {
 	"  sequence TEXT NOT NULL,"
 	"  reply TEXT NOT NULL,"
 	"  reason TEXT NOT NULL);"
-	"CREATE INDEX attempt_time ON attempt (time);"
-	"CREATE INDEX attempt_invite ON attempt (invite);"
-	"CREATE INDEX attempt_recipient ON attempt (recipient);"
-	"CREATE INDEX attempt_envelope_recipient ON attempt (envelope_recipient);"
-	"CREATE INDEX attempt_message_id ON attempt (message_id);"
-	"CREATE INDEX attempt_queue_id ON attempt (queue_id);",
+	"CREATE INDEX record_time ON record (time);"
+	"CREATE INDEX record_invite ON record (invite);"
+	"CREATE INDEX record_recipient ON record (recipient);"
+	"CREATE INDEX record_envelope_recipient ON record (envelope_recipient);"
+	"CREATE INDEX record_message_id ON record (message_id);"
+	"CREATE INDEX record_queue_id ON record (queue_id);",
 };
 
 const size_t ledger_sql_version = sizeof(ledger_sql_steps) / sizeof(ledger_sql_steps[0]);
 
-/* In the order of struct attempt. */
+/* In the order of struct record. */
 #define COLUMNS                                                                                    \
 	"time, status, ms, result, kept, account, invite, recipient, envelope_recipient, sender, " \
 	"message_id, queue_id, uid, sequence, reply, reason"
@@ -51,11 +51,11 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	[LEDGER_SQL_KEEP] = "INSERT OR REPLACE INTO calendar "
 			    "(account, invite, recipient, message_id, time, text) "
 			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[LEDGER_SQL_RECORD] = "INSERT INTO attempt (" COLUMNS ") "
+	[LEDGER_SQL_RECORD] = "INSERT INTO record (" COLUMNS ") "
 			      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[LEDGER_SQL_PRUNE_ATTEMPTS] =
-		"DELETE FROM attempt WHERE number IN "
-		"(SELECT number FROM attempt WHERE time < ?1 ORDER BY time LIMIT ?2)",
+		"DELETE FROM record WHERE number IN "
+		"(SELECT number FROM record WHERE time < ?1 ORDER BY time LIMIT ?2)",
 	[LEDGER_SQL_PRUNE_CALENDARS] =
 		"DELETE FROM calendar WHERE rowid IN "
 		"(SELECT rowid FROM calendar WHERE time < ?1 ORDER BY time LIMIT ?2)",
@@ -65,17 +65,17 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 				   "AND recipient = ?3 ORDER BY time DESC, rowid DESC LIMIT 1",
 	/* Each part goes through an index; one OR over all of them would be a walk over the table. */
 	[LEDGER_SQL_EACH_ABOUT] =
-		"SELECT number, " COLUMNS " FROM attempt WHERE number IN ("
-		"SELECT number FROM attempt WHERE invite = ?1 AND number > ?2 UNION "
-		"SELECT number FROM attempt WHERE recipient = ?1 AND number > ?2 UNION "
-		"SELECT number FROM attempt WHERE envelope_recipient = ?1 AND number > ?2 UNION "
-		"SELECT number FROM attempt WHERE message_id IN (?1, '<' || ?1 || '>') "
+		"SELECT number, " COLUMNS " FROM record WHERE number IN ("
+		"SELECT number FROM record WHERE invite = ?1 AND number > ?2 UNION "
+		"SELECT number FROM record WHERE recipient = ?1 AND number > ?2 UNION "
+		"SELECT number FROM record WHERE envelope_recipient = ?1 AND number > ?2 UNION "
+		"SELECT number FROM record WHERE message_id IN (?1, '<' || ?1 || '>') "
 		"AND number > ?2 UNION "
-		"SELECT number FROM attempt WHERE queue_id = ?1 AND number > ?2 "
+		"SELECT number FROM record WHERE queue_id = ?1 AND number > ?2 "
 		"ORDER BY number LIMIT ?3) ORDER BY number",
-	[LEDGER_SQL_EACH_SINCE] = "SELECT number, " COLUMNS " FROM attempt "
+	[LEDGER_SQL_EACH_SINCE] = "SELECT number, " COLUMNS " FROM record "
 				  "WHERE time >= ?1 AND number > ?2 ORDER BY number LIMIT ?3",
 	[LEDGER_SQL_COUNT] =
-		"SELECT account, result, count(*), sum(kept <> '') FROM attempt WHERE time >= ?1 "
+		"SELECT account, result, count(*), sum(kept <> '') FROM record WHERE time >= ?1 "
 		"GROUP BY account, result ORDER BY account, result",
 };

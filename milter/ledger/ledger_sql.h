@@ -21,7 +21,7 @@ enum ledger_sql {
 	LEDGER_SQL_COMMIT,
 	LEDGER_SQL_ROLLBACK,
 	LEDGER_SQL_KEEP,   /* account, invite, recipient, Message-ID, time, calendar */
-	LEDGER_SQL_RECORD, /* time, status, ms, and the texts of struct attempt in their order */
+	LEDGER_SQL_RECORD, /* time, status, ms, and the texts of struct record in their order */
 	LEDGER_SQL_PRUNE_ATTEMPTS, /* older than, how many */
 	LEDGER_SQL_PRUNE_CALENDARS,
 	LEDGER_SQL_FIND_SAME,   /* account, invite, recipient, Message-ID: calendar */

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE 200 /* attempts that are read at a time */
+#define PAGE 200 /* records that are read at a time */
 
 struct ledger_store {
 	sqlite3 *database;
@@ -333,16 +333,16 @@ bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key,
 	return run(store, LEDGER_SQL_KEEP, why);
 }
 
-bool ledger_store_record(struct ledger_store *store, const struct attempt *attempt,
+bool ledger_store_record(struct ledger_store *store, const struct record *record,
 			 struct problem *why)
 {
 	sqlite3_stmt *statement = store->statements[LEDGER_SQL_RECORD];
 
-	sqlite3_bind_int64(statement, 1, attempt->time);
-	sqlite3_bind_int64(statement, 2, attempt->status);
-	sqlite3_bind_int64(statement, 3, attempt->ms);
-	for (int i = 0; i < ATTEMPT_TEXTS; i++)
-		bind_text(statement, 4 + i, attempt_text(attempt, (enum attempt_text)i));
+	sqlite3_bind_int64(statement, 1, record->time);
+	sqlite3_bind_int64(statement, 2, record->status);
+	sqlite3_bind_int64(statement, 3, record->ms);
+	for (int i = 0; i < RECORD_TEXTS; i++)
+		bind_text(statement, 4 + i, record_text(record, (enum record_text)i));
 	return run(store, LEDGER_SQL_RECORD, why);
 }
 
@@ -410,22 +410,22 @@ static const char *column_text(sqlite3_stmt *statement, int column)
 }
 
 /* A copy of the row at hand; NULL if there is no memory. */
-static struct attempt *copy_row(sqlite3_stmt *statement)
+static struct record *copy_row(sqlite3_stmt *statement)
 {
-	struct attempt attempt = {
+	struct record record = {
 		.time = sqlite3_column_int64(statement, 1),
 		.status = sqlite3_column_int64(statement, 2),
 		.ms = sqlite3_column_int64(statement, 3),
 	};
 
-	for (int i = 0; i < ATTEMPT_TEXTS; i++)
-		attempt.texts[i] = column_text(statement, 4 + i);
-	return attempt_copy(&attempt);
+	for (int i = 0; i < RECORD_TEXTS; i++)
+		record.texts[i] = column_text(statement, 4 + i);
+	return record_copy(&record);
 }
 
-/* Reads the next page, after attempt number `*last`. Gives how many there are; -1, and why. */
+/* Reads the next page, after record number `*last`. Gives how many there are; -1, and why. */
 static int read_page(struct ledger_store *store, enum ledger_sql which, long long *last,
-		     struct attempt *page[PAGE], struct problem *why)
+		     struct record *page[PAGE], struct problem *why)
 {
 	sqlite3_stmt *statement = store->statements[which];
 	int count = 0, code;
@@ -451,10 +451,10 @@ static int read_page(struct ledger_store *store, enum ledger_sql which, long lon
 	return -1;
 }
 
-static bool each(struct ledger_store *store, enum ledger_sql which, ledger_store_take_attempt *take,
+static bool each(struct ledger_store *store, enum ledger_sql which, ledger_store_take_record *take,
 		 void *context, struct problem *why)
 {
-	struct attempt *page[PAGE];
+	struct record *page[PAGE];
 	long long last = -1;
 	bool wanted = true;
 	int count;
@@ -471,14 +471,14 @@ static bool each(struct ledger_store *store, enum ledger_sql which, ledger_store
 }
 
 bool ledger_store_each_about(struct ledger_store *store, const char *what,
-			     ledger_store_take_attempt *take, void *context, struct problem *why)
+			     ledger_store_take_record *take, void *context, struct problem *why)
 {
 	bind_text(store->statements[LEDGER_SQL_EACH_ABOUT], 1, what);
 	return each(store, LEDGER_SQL_EACH_ABOUT, take, context, why);
 }
 
 bool ledger_store_each_since(struct ledger_store *store, long long since,
-			     ledger_store_take_attempt *take, void *context, struct problem *why)
+			     ledger_store_take_record *take, void *context, struct problem *why)
 {
 	sqlite3_bind_int64(store->statements[LEDGER_SQL_EACH_SINCE], 1, since);
 	return each(store, LEDGER_SQL_EACH_SINCE, take, context, why);

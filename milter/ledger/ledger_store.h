@@ -11,7 +11,7 @@
 #ifndef LEDGER_STORE_H
 #define LEDGER_STORE_H
 
-#include "attempt.h"
+#include "record.h"
 #include "buffer.h"
 #include "field.h"
 #include "problem.h"
@@ -66,11 +66,11 @@ void ledger_store_rollback(struct ledger_store *store);
 /* `time`: ms since 1970. An earlier calendar of the very same key is replaced. */
 bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key, long long time,
 		       struct span calendar, struct problem *why);
-bool ledger_store_record(struct ledger_store *store, const struct attempt *attempt,
+bool ledger_store_record(struct ledger_store *store, const struct record *record,
 			 struct problem *why);
 
 /*
- * Removes at most `most` attempts and `most` calendars that are older than `before`, outside of a
+ * Removes at most `most` records and `most` calendars that are older than `before`, outside of a
  * transaction. Gives how many it removed; -1, and why, if it failed.
  */
 int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why);
@@ -92,22 +92,22 @@ enum ledger_found ledger_store_find_latest(struct ledger_store *store, const str
 					   struct buffer *calendar, struct problem *why);
 
 /* False: no more of them. */
-typedef bool ledger_store_take_attempt(void *context, const struct attempt *attempt);
+typedef bool ledger_store_take_record(void *context, const struct record *record);
 
 /*
- * Gives attempts, oldest first. They are read some at a time, and nothing is locked or held back
+ * Gives records, oldest first. They are read some at a time, and nothing is locked or held back
  * while they are taken, however long that takes.
  */
 bool ledger_store_each_about(struct ledger_store *store, const char *what,
-			     ledger_store_take_attempt *take, void *context, struct problem *why);
+			     ledger_store_take_record *take, void *context, struct problem *why);
 bool ledger_store_each_since(struct ledger_store *store, long long since,
-			     ledger_store_take_attempt *take, void *context, struct problem *why);
+			     ledger_store_take_record *take, void *context, struct problem *why);
 
 typedef void ledger_store_take_count(void *context, const char *account, const char *result,
 				     long long count, long long kept);
 
 /*
- * Counts attempts since then by account and result, in the order of these; `kept`: how many of
+ * Counts records since then by account and result, in the order of these; `kept`: how many of
  * them used a kept calendar.
  */
 bool ledger_store_count(struct ledger_store *store, long long since, ledger_store_take_count *take,

@@ -1,6 +1,6 @@
 #include "message_state.h"
 
-#include "monotonic.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +31,8 @@ void message_forget(struct message *message)
 
 	if (!message->config)
 		return; /* there is nothing since the last time: most mail passes here twice */
-	if (message->has_place)
-		places_leave(services->places);
+	if (message->is_active)
+		active_leave(services->active);
 	mime_scanner_free(message->scanner);
 	spool_free(&message->body);
 	buffer_free(&message->cancel.calendar);
@@ -98,7 +98,7 @@ void message_begin(struct message *message, struct config *config,
 
 	message_forget(message);
 	message->config = config_hold(config);
-	message->begun = monotonic_now();
+	message->begun = clock_now();
 	message->body = spool_new((size_t)config->body_memory, config->temp_dir);
 	set_role(message, origin->daemon);
 	message->trusted = policy_is_trusted(config, client, origin->login);
@@ -297,7 +297,7 @@ static void work(struct message *message, cancel_progress *progress, void *conte
 bool message_may_wait(const struct message *message)
 {
 	return message->strip_only ||
-	       places_are_free(message->services->places, (size_t)message->config->max_active);
+	       active_has_room(message->services->active, (size_t)message->config->max_active);
 }
 
 void message_finish(struct message *message, cancel_progress *progress, void *context)

@@ -15,7 +15,7 @@
 #include "http.h"
 #include "metrics.h"
 #include "ledger.h"
-#include "places.h"
+#include "active.h"
 #include "rewrite.h"
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@
 /* What messages share. */
 struct message_services {
 	struct http *http;
-	struct places *places;
+	struct active *active;
 	struct metrics *metrics; /* or NULL: nothing is counted */
 	struct ledger *ledger;   /* NULL: keep nothing */
 	struct pace *pace;
@@ -73,7 +73,7 @@ enum message_next {
 struct message *message_new(const struct message_services *services);
 void message_free(struct message *message);
 
-/* Lets go of all about the message at hand, its place among those at work too. So does begin. */
+/* Lets go of all about the message at hand, and it is no longer active. So does begin. */
 void message_forget(struct message *message);
 
 /* A message begins. A reference to the config is taken until the message is forgotten. */
@@ -102,7 +102,7 @@ enum message_next message_end_headers(struct message *message, const char *queue
 /* A piece of the body. MESSAGE_DECIDED: no more of it is wanted. */
 enum message_next message_add_body(struct message *message, const char *data, size_t length);
 
-/* Will message_finish() take its time? Not if all places are taken: then it only says so. */
+/* Will message_finish() take its time? Not if max_active are active already: then it only says so. */
 bool message_may_wait(const struct message *message);
 
 /*

@@ -1,6 +1,6 @@
 #include "message_state.h"
 
-#include "monotonic.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -140,16 +140,16 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 		.breakers = message->services->breakers,
 		.invite_id = message->tag.id,
 		.recipient = message->invite_recipient,
-		.deadline = monotonic_now() + message->account->deadline,
+		.deadline = clock_now() + message->account->deadline,
 		.progress = progress,
 		.context = context,
 		.metrics = message->services->metrics,
 	};
 
-	message->has_place =
-		places_take(message->services->places, (size_t)message->config->max_active);
-	if (!message->has_place) {
-		bool stopping = places_are_closed(message->services->places);
+	message->is_active =
+		active_take(message->services->active, (size_t)message->config->max_active);
+	if (!message->is_active) {
+		bool stopping = active_is_closed(message->services->active);
 
 		message_tempfail(message, "4.3.2", stopping ? "stopping" : "busy",
 				 LOG_LEVEL_WARNING,

@@ -132,24 +132,24 @@ bool message_keep(struct message *message)
 void message_record(struct message *message, long long ms)
 {
 	char reply[16] = "";
-	struct attempt attempt = {
+	struct record record = {
 		.status = message->cancel.status,
 		.ms = ms,
 		.texts =
 			{
-				[ATTEMPT_RESULT] = message->result,
-				[ATTEMPT_KEPT] = message->kept,
-				[ATTEMPT_ACCOUNT] = message->account ? message->account->name : "",
-				[ATTEMPT_INVITE] = message->tag.id,
-				[ATTEMPT_RECIPIENT] = message->invite_recipient,
-				[ATTEMPT_ENVELOPE_RECIPIENT] = envelope_first(&message->envelope),
-				[ATTEMPT_SENDER] = message->sender,
-				[ATTEMPT_MESSAGE_ID] = message->headers.message_id,
-				[ATTEMPT_QUEUE_ID] = message->queue_id,
-				[ATTEMPT_UID] = message->calendar.uid,
-				[ATTEMPT_SEQUENCE] = message->calendar.sequence,
-				[ATTEMPT_REPLY] = reply,
-				[ATTEMPT_REASON] = message->verdict.text,
+				[RECORD_RESULT] = message->result,
+				[RECORD_KEPT] = message->kept,
+				[RECORD_ACCOUNT] = message->account ? message->account->name : "",
+				[RECORD_INVITE] = message->tag.id,
+				[RECORD_RECIPIENT] = message->invite_recipient,
+				[RECORD_ENVELOPE_RECIPIENT] = envelope_first(&message->envelope),
+				[RECORD_SENDER] = message->sender,
+				[RECORD_MESSAGE_ID] = message->headers.message_id,
+				[RECORD_QUEUE_ID] = message->queue_id,
+				[RECORD_UID] = message->calendar.uid,
+				[RECORD_SEQUENCE] = message->calendar.sequence,
+				[RECORD_REPLY] = reply,
+				[RECORD_REASON] = message->verdict.text,
 			},
 	};
 
@@ -160,5 +160,5 @@ void message_record(struct message *message, long long ms)
 	    message->verdict.action == MESSAGE_TEMPFAIL)
 		snprintf(reply, sizeof(reply), "%s %s", message->verdict.code,
 			 message->verdict.enhanced);
-	ledger_record(message->services->ledger, &attempt);
+	ledger_record(message->services->ledger, &record);
 }

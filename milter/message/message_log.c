@@ -1,6 +1,6 @@
 #include "message_state.h"
 
-#include "monotonic.h"
+#include "clock.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static const char *show_client(const struct message *message, char *out, size_t 
 /* The one line about this message. */
 void message_write_log(struct message *message)
 {
-	const long long ms = monotonic_now() - message->begun;
+	const long long ms = clock_now() - message->begun;
 	struct log_line line = log_begin();
 	char client[INET6_ADDRSTRLEN], reply[32];
 

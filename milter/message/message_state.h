@@ -14,7 +14,7 @@
 struct message {
 	const struct message_services *services;
 	struct config *config; /* held from begin to begin */
-	long long begun;       /* monotonic_now() */
+	long long begun;       /* clock_now() */
 
 	/* Gathered. */
 	enum {
@@ -39,7 +39,7 @@ struct message {
 	char invite_recipient[TAG_ADDRESS_MAXIMUM + 1]; /* ""; set where an invite is cancelled */
 	const struct account *account;
 	struct mime_scanner *scanner;
-	bool has_place; /* among those at work; until the message is forgotten */
+	bool is_active; /* counted among the active messages, until it is forgotten */
 	struct mime_plan plan;
 	bool strip_only; /* the tags go, and that is all */
 	bool decided;

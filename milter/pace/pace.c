@@ -1,7 +1,7 @@
 #include "pace_state.h"
 
 #include "log.h"
-#include "monotonic.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct pace *pace_new(void)
 	if (!pace)
 		return NULL;
 	pthread_mutex_init(&pace->lock, NULL);
-	monotonic_condition_init(&pace->keeper_look);
+	clock_condition_init(&pace->keeper_look);
 	pace->share_of = 1;
 	return pace;
 }
@@ -166,8 +166,8 @@ struct window_rates pace_rates(struct pace_budget *budget, long long now)
 /* A 429: nothing for a while, then half of it. With the lock held. */
 static void slow_down(struct pace_budget *budget, unsigned long long number, long long pause)
 {
-	const long long now = monotonic_now(), level = level_of(budget, now);
-	char time[MONOTONIC_SHOWN];
+	const long long now = clock_now(), level = level_of(budget, now);
+	char time[CLOCK_SHOWN];
 
 	if (now + pause >= budget->not_before)
 		budget->not_before = now + pause + 1; /* moments are rounded down */
@@ -180,7 +180,7 @@ static void slow_down(struct pace_budget *budget, unsigned long long number, lon
 			"pace: account %s is over Cronofy's limit (429) at %lld requests a second: "
 			"nothing before %s, then %lld%% of that",
 			budget->names, budget->rates.per_second,
-			monotonic_show(budget->not_before, time),
+			clock_show(budget->not_before, time),
 			budget->level * 100 / PACE_FULL_LEVEL);
 	}
 	pace_signal_all(budget->pace);
@@ -217,7 +217,7 @@ void pace_return(struct pace_turn *turn)
 
 	pthread_mutex_lock(&pace->lock);
 	window_take_back(&turn->budget->window, turn->weight);
-	pace_record(turn->budget, turn->number, monotonic_now() - REDIS_UNUSED);
+	pace_record(turn->budget, turn->number, clock_now() - REDIS_UNUSED);
 	pace_signal_first(turn->budget);
 	pthread_mutex_unlock(&pace->lock);
 }
@@ -247,7 +247,7 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 
 size_t pace_look(struct pace *pace, struct pace_view *views, size_t most)
 {
-	const long long now = monotonic_now();
+	const long long now = clock_now();
 	size_t count = 0;
 
 	pthread_mutex_lock(&pace->lock);

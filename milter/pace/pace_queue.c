@@ -1,7 +1,7 @@
 /* Who waits for a turn, and when it is whose. */
 #include "pace_state.h"
 
-#include "monotonic.h"
+#include "clock.h"
 
 #include <stdlib.h>
 
@@ -82,7 +82,7 @@ static void grant(struct pace_budget *budget, unsigned long long number, long lo
  */
 static void ask_for_turns(struct pace_budget *budget, const struct window_rates *rates)
 {
-	const long long asked = monotonic_now();
+	const long long asked = clock_now();
 	struct pace *pace = budget->pace;
 	const size_t most =
 		budget->waiting < REDIS_TURNS_MAXIMUM ? budget->waiting : REDIS_TURNS_MAXIMUM;
@@ -102,7 +102,7 @@ static void ask_for_turns(struct pace_budget *budget, const struct window_rates 
 		if (budget->first)
 			grant(budget, number + i, 1);
 		else /* somebody gave up */
-			pace_record(budget, number + i, monotonic_now() - REDIS_UNUSED);
+			pace_record(budget, number + i, clock_now() - REDIS_UNUSED);
 	}
 	/* A rate that rises may make it sooner. */
 	if (budget->slowed)
@@ -143,10 +143,10 @@ static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_wa
 				      const struct pace_wait *wait)
 {
 	struct pace *pace = budget->pace;
-	long long next_look = monotonic_now() + wait->interval;
+	long long next_look = clock_now() + wait->interval;
 
 	while (!waiter->granted) {
-		long long now = monotonic_now(), until = WINDOW_NEVER;
+		long long now = clock_now(), until = WINDOW_NEVER;
 
 		if (now > wait->last_start || budget->not_before > wait->last_start)
 			return PACE_TOO_LATE;
@@ -167,7 +167,7 @@ static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_wa
 		if (budget->slowed)
 			until = pace_lower_of(until, now + PACE_LEVEL_INTERVAL);
 		until = pace_lower_of(pace_lower_of(until, next_look), wait->last_start + 1);
-		monotonic_wait(&waiter->look, &pace->lock, until);
+		clock_wait(&waiter->look, &pace->lock, until);
 	}
 	return PACE_GO;
 }
@@ -186,7 +186,7 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 			   const struct pace_wait *wait, struct pace_turn *turn,
 			   struct problem *why)
 {
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	enum pace_answer answer = PACE_TOO_LATE;
 	char id[DIGEST_LENGTH + 1];
 	const bool named = pace_name_budget(account, id);
@@ -199,7 +199,7 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 	if (!budget) {
 		problem_set(why, "no memory to wait for a turn");
 	} else if (plan(budget, begun) <= wait->last_start) {
-		monotonic_condition_init(&waiter.look);
+		clock_condition_init(&waiter.look);
 		waiter.wakes = pace->wakes;
 		join_queue(budget, &waiter);
 		answer = wait_for_turn(budget, &waiter, wait);
@@ -212,6 +212,6 @@ enum pace_answer pace_take(struct pace *pace, const struct account *account,
 	if (budget && answer == PACE_TOO_LATE)
 		say_too_late(budget, why);
 	pthread_mutex_unlock(&pace->lock);
-	turn->waited = monotonic_now() - begun;
+	turn->waited = clock_now() - begun;
 	return answer;
 }

@@ -5,7 +5,7 @@
 #include "pace_state.h"
 
 #include "log.h"
-#include "monotonic.h"
+#include "clock.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -83,7 +83,7 @@ static void remember_others(struct pace_budget *budget, long long now)
 
 void pace_lost(struct pace *pace)
 {
-	const long long now = monotonic_now();
+	const long long now = clock_now();
 	struct problem why;
 
 	if (!tells_redis(pace))
@@ -114,7 +114,7 @@ static bool tell_all(struct pace *pace, struct pace_budget *budget)
 	/* By rising numbers, as new ones come in while we talk. */
 	do {
 		struct redis_turn turns[REDIS_TURNS_MAXIMUM];
-		const long long now = monotonic_now();
+		const long long now = clock_now();
 
 		count = 0;
 		pthread_mutex_lock(&pace->lock);
@@ -156,7 +156,7 @@ static void try_to_return(struct pace *pace)
 	if (!good)
 		return;
 	pace->mode = PACE_RETURNING; /* from now on, what is used is told */
-	pace->shared_from = monotonic_now() + RETURN_TIME;
+	pace->shared_from = clock_now() + RETURN_TIME;
 	budget = pace->budgets;
 	pthread_mutex_unlock(&pace->lock);
 	for (; budget && good; budget = budget->next)
@@ -184,7 +184,7 @@ static void flush(struct pace *pace)
 	while (pace->record_count > 0 && tells_redis(pace)) {
 		struct pace_budget *budget = pace->records[0].budget;
 		struct redis_turn turns[REDIS_TURNS_MAXIMUM];
-		const long long now = monotonic_now();
+		const long long now = clock_now();
 		size_t count = 0, left = 0;
 		bool good;
 
@@ -211,7 +211,7 @@ static void look_at_others(struct pace *pace)
 {
 	for (struct pace_budget *budget = pace->budgets; budget && tells_redis(pace);
 	     budget = budget->next) {
-		const long long now = monotonic_now();
+		const long long now = clock_now();
 		long long used[REDIS_SECONDS], all = 0, own = 0;
 		bool good;
 
@@ -238,7 +238,7 @@ static void look(struct pace *pace)
 	if (pace->mode == PACE_ALONE)
 		try_to_return(pace);
 	look_at_others(pace);
-	if (pace->mode == PACE_RETURNING && monotonic_now() >= pace->shared_from)
+	if (pace->mode == PACE_RETURNING && clock_now() >= pace->shared_from)
 		end_return(pace);
 }
 
@@ -250,12 +250,12 @@ static void *keep(void *context)
 	pthread_mutex_lock(&pace->lock);
 	while (!pace->stopping) {
 		flush(pace);
-		if (monotonic_now() >= next_look) {
+		if (clock_now() >= next_look) {
 			look(pace);
-			next_look = monotonic_now() + LOOK_INTERVAL;
+			next_look = clock_now() + LOOK_INTERVAL;
 		}
 		if (pace->record_count == 0 && !pace->stopping)
-			monotonic_wait(&pace->keeper_look, &pace->lock, next_look);
+			clock_wait(&pace->keeper_look, &pace->lock, next_look);
 	}
 	pthread_mutex_unlock(&pace->lock);
 	return NULL;

@@ -7,7 +7,7 @@
  * makes its share of COUNT. Prints one JSON object; connections are those of the warm calls too.
  */
 #include "cancel.h"
-#include "monotonic.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -53,7 +53,7 @@ static void cancel_one(struct caller *caller, const char *invite_id)
 		.account = caller->account,
 		.invite_id = invite_id,
 		.recipient = "ann@example.com",
-		.deadline = monotonic_now() + CALL_TIMEOUT,
+		.deadline = clock_now() + CALL_TIMEOUT,
 	};
 	struct tally *tally = &caller->tally;
 	const double begun = seconds(CLOCK_MONOTONIC);

@@ -7,7 +7,7 @@
  * counts. All differ in Message-ID and invite. Prints one JSON object.
  */
 #include "message.h"
-#include "monotonic.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -92,10 +92,10 @@ static bool start_services(struct message_services *services, const struct confi
 	struct problem why;
 
 	services->http = http_start(&why);
-	services->places = places_new();
+	services->active = active_new();
 	if (config->ledger_file)
 		services->ledger = ledger_start(&options, &why);
-	return services->http && services->places && (services->ledger || !config->ledger_file);
+	return services->http && services->active && (services->ledger || !config->ledger_file);
 }
 
 int main(int count, char **arguments)
@@ -144,7 +144,7 @@ int main(int count, char **arguments)
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	ledger_free(services.ledger);
 	http_stop(services.http);
-	places_free(services.places);
+	active_free(services.active);
 	config_release(config);
 	printf("{\"seconds\": %.6f, \"each\": %.6f, \"cpu\": %.6f, \"failures\": %zu}\n", begun,
 	       taken / (double)messages, cpu / (double)messages, failures);

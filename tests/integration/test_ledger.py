@@ -316,7 +316,7 @@ class TestMailThatIsNotItsBusiness:
         running = make(**sections).start()
         assert deliver(running, message).action == action
         assert running.stop() == 0
-        assert count(workdir, "attempt") == count(workdir, "calendar") == 0
+        assert count(workdir, "record") == count(workdir, "calendar") == 0
 
     def test_passes_though_a_required_ledger_is_missing(self, make, workdir):
         running = make(ledger={"file": "absent/ledger.db", "required": True}).start()
@@ -338,7 +338,7 @@ def later(workdir):
     with contextlib.closing(sqlite3.connect(f"{workdir}/ledger/ledger.db")) as opened:
         opened.execute("PRAGMA application_id = 0x43494d4c")
         opened.execute("PRAGMA user_version = 99")
-        opened.execute("CREATE TABLE attempt (later)")
+        opened.execute("CREATE TABLE record (later)")
 
 
 def foreign(workdir):
@@ -502,16 +502,16 @@ class TestFile:
         with database(workdir) as opened:
             opened.execute("BEGIN")
             old = "INSERT INTO {0} SELECT {1} FROM {0}"
-            columns = [row[1] for row in opened.execute("PRAGMA table_info(attempt)")]
+            columns = [row[1] for row in opened.execute("PRAGMA table_info(record)")]
             values = ", ".join({"number": "NULL", "time": "time - 31 * 86400000"}.get(name, name)
                                for name in columns)
             for _ in range(1200):
-                opened.execute(old.format("attempt", values) + " ORDER BY number LIMIT 1")
+                opened.execute(old.format("record", values) + " ORDER BY number LIMIT 1")
             opened.execute("COMMIT")
         running.start()
         for number in range(2, 10):
             assert_cancelled(deliver(running, another(number)))
-        until(lambda: count(workdir, "attempt") == 9, 20, "old attempts to be removed")
+        until(lambda: count(workdir, "record") == 9, 20, "old attempts to be removed")
         assert count(workdir, "calendar") == 9
 
 
@@ -649,7 +649,7 @@ class TestReport:
 
     def test_counts_since_then(self, running, workdir):
         with database(workdir) as opened:
-            opened.execute("UPDATE attempt SET time = time - 86400000 WHERE account = 'b'")
+            opened.execute("UPDATE record SET time = time - 86400000 WHERE account = 'b'")
         done = run("--report", "--since", "12h", "-c", running.config, "--json")
         report = json.loads(done.stdout)
         assert report["total"] == 4 and re.match(r"\d{4}-.*Z", report["since"])
@@ -687,7 +687,7 @@ class TestExport:
             assert_cancelled(deliver(running, another(number)))
         log_of(running, "board-1", 3)
         with database(workdir) as opened:
-            opened.execute("UPDATE attempt SET time = time - 7200000 "
+            opened.execute("UPDATE record SET time = time - 7200000 "
                            "WHERE message_id = '<1@acme.example>'")
         rows = list(csv.DictReader(io.StringIO(
             run("--export", "--since", "1h", "-c", running.config).stdout)))
@@ -699,10 +699,10 @@ class TestExport:
         log_of(running, "board-1", 1)
         with database(workdir) as opened:
             opened.execute("BEGIN")
-            columns = ", ".join(row[1] for row in opened.execute("PRAGMA table_info(attempt)")
+            columns = ", ".join(row[1] for row in opened.execute("PRAGMA table_info(record)")
                                 if row[1] != "number")
             for _ in range(13):
-                opened.execute(f"INSERT INTO attempt ({columns}) SELECT {columns} FROM attempt")
+                opened.execute(f"INSERT INTO record ({columns}) SELECT {columns} FROM record")
             opened.execute("COMMIT")
         reader = subprocess.Popen([binary(), "--export", "-c", running.config],
                                   stdout=subprocess.PIPE)

@@ -1,7 +1,7 @@
 /* When a data center is worth asking, and when not. */
 #include "breaker.h"
 
-#include "monotonic.h"
+#include "clock.h"
 #include "testing.h"
 
 #include <pthread.h>
@@ -35,7 +35,7 @@ static void sleep_until(long long moment)
 {
 	const struct timespec a_little = {.tv_nsec = 1000000};
 
-	while (monotonic_now() < moment)
+	while (clock_now() < moment)
 		nanosleep(&a_little, NULL);
 }
 
@@ -99,7 +99,7 @@ static void one_at_a_time_probes_after_the_pause(void **state)
 	struct problem why;
 
 	(void)state;
-	sleep_until(monotonic_now() + PAUSE);
+	sleep_until(clock_now() + PAUSE);
 	assert_false(breaker_is_open(breakers, &account, &why));
 	assert_int_equal(ask(breakers, &account), BREAKER_PROBE);
 	assert_int_equal(breaker_ask(breakers, &account, &why), BREAKER_OPEN);
@@ -107,7 +107,7 @@ static void one_at_a_time_probes_after_the_pause(void **state)
 	assert_false(breaker_report(breakers, &account, BREAKER_PROBE, BREAKER_AWAY));
 	assert_int_equal(breaker_ask(breakers, &account, &why), BREAKER_OPEN);
 	assert_contains(why.text, "has not answered 4 times; asked again at ");
-	sleep_until(monotonic_now() + PAUSE);
+	sleep_until(clock_now() + PAUSE);
 	assert_int_equal(ask(breakers, &account), BREAKER_PROBE);
 	breaker_report(breakers, &account, BREAKER_PROBE, BREAKER_ALIVE);
 	assert_int_equal(ask(breakers, &account), BREAKER_CALL);
@@ -121,7 +121,7 @@ static void a_probe_that_was_given_up_leaves_its_place_to_another(void **state)
 	struct breakers *breakers = open_one(&account);
 
 	(void)state;
-	sleep_until(monotonic_now() + PAUSE);
+	sleep_until(clock_now() + PAUSE);
 	assert_int_equal(ask(breakers, &account), BREAKER_PROBE);
 	breaker_report(breakers, &account, BREAKER_PROBE, BREAKER_UNKNOWN);
 	assert_int_equal(ask(breakers, &account), BREAKER_PROBE);
@@ -132,7 +132,7 @@ static void calls_that_were_under_way_do_not_put_off_the_probe(void **state)
 {
 	const struct account account = account_at("https://api.example/v1");
 	struct breakers *breakers = open_one(&account);
-	const long long opened = monotonic_now();
+	const long long opened = clock_now();
 
 	(void)state;
 	sleep_until(opened + PAUSE / 2);
@@ -163,7 +163,7 @@ static void data_centers_and_proxies_have_their_own(void **state)
 	assert_string_equal(views[2].endpoint, "https://api.example/v1");
 	assert_true(views[2].open);
 	assert_int_equal(views[2].failures, 3);
-	assert_true(views[2].asked_again > monotonic_now() - PAUSE);
+	assert_true(views[2].asked_again > clock_now() - PAUSE);
 	assert_false(views[0].open || views[1].open);
 	breakers_free(breakers);
 }
@@ -178,7 +178,7 @@ static void *sleep_long(void *context)
 {
 	struct sleeper *sleeper = context;
 
-	sleeper->open = breaker_sleep(sleeper->breakers, sleeper->account, monotonic_now() + 60000);
+	sleeper->open = breaker_sleep(sleeper->breakers, sleeper->account, clock_now() + 60000);
 	return NULL;
 }
 
@@ -187,19 +187,19 @@ static void who_sleeps_is_woken_when_it_opens(void **state)
 	struct account account = account_at("https://api.example/v1");
 	struct breakers *breakers = breakers_new();
 	struct sleeper sleeper = {breakers, &account, false};
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	pthread_t thread;
 
 	(void)state;
 	account.breaker_pause = 60000;
 	assert_false(breaker_sleep(breakers, &account, begun + 20));
-	assert_in_range(monotonic_now() - begun, 20, 5000);
+	assert_in_range(clock_now() - begun, 20, 5000);
 	assert_int_equal(pthread_create(&thread, NULL, sleep_long, &sleeper), 0);
 	for (int i = 0; i < 3; i++)
 		fail_once(breakers, &account);
 	pthread_join(thread, NULL);
 	assert_true(sleeper.open);
-	assert_in_range(monotonic_now() - begun, 0, 10000);
+	assert_in_range(clock_now() - begun, 0, 10000);
 	breakers_free(breakers);
 }
 

@@ -99,7 +99,8 @@ static void every_key_has_the_documented_default(void **state)
 
 static void the_metrics_page_may_be_anywhere(void **state)
 {
-	static const char *const places[] = {"127.0.0.1:1", "0.0.0.0:65535", "[::1]:9895", "[::]:80"};
+	static const char *const places[] = {"127.0.0.1:1", "0.0.0.0:65535", "[::1]:9895",
+					     "[::]:80"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char text[100];
@@ -135,7 +136,8 @@ static void without_accounts_one_serves_every_sender(void **state)
 
 static void reads_every_key(void **state)
 {
-	struct config *config = load_good(state,
+	struct config *config = load_good(
+		state,
 		"[milter]\n"
 		"socket = inet:10025@127.0.0.1\nsocket_mode = 0600\nheader = X-Stop\nmode = direct\n"
 		"temp_dir = /tmp\nbody_memory = 0\nmax_message_size = 1K\nmax_active = 10000\n"
@@ -196,7 +198,8 @@ static void reads_every_key(void **state)
 static void accounts_take_from_cronofy_what_they_do_not_say(void **state)
 {
 	/* [cronofy] may come before them or behind. */
-	struct config *config = load_good(state,
+	struct config *config = load_good(
+		state,
 		"[account acme]\nsenders = @acme.example, robot@acme.org\nlogins = app app2\n"
 		"[cronofy]\napi_key_file = key\ndata_center = de\ntimeout = 5s\n"
 		"[account other]\nsenders = *\ndata_center = au\napi_key_file = other-key\n");
@@ -219,13 +222,14 @@ static void accounts_take_from_cronofy_what_they_do_not_say(void **state)
 
 static void an_account_does_not_send_its_key_to_the_host_of_another(void **state)
 {
-	struct config *config = load_good(state,
-		KEY "url = https://a.example\n[account x]\nsenders = *\ndata_center = de\n");
+	struct config *config = load_good(
+		state, KEY "url = https://a.example\n[account x]\nsenders = *\ndata_center = de\n");
 
-	assert_string_equal(config->accounts[0].endpoint, "https://api-de.cronofy.com/v1/smart_invites");
+	assert_string_equal(config->accounts[0].endpoint,
+			    "https://api-de.cronofy.com/v1/smart_invites");
 	config_release(config);
-	config = load_good(state,
-		KEY "data_center = de\n[account x]\nsenders = *\nurl = https://a.example\n");
+	config = load_good(state, KEY
+			   "data_center = de\n[account x]\nsenders = *\nurl = https://a.example\n");
 	assert_string_equal(config->accounts[0].endpoint, "https://a.example/v1/smart_invites");
 	config_release(config);
 }
@@ -233,8 +237,8 @@ static void an_account_does_not_send_its_key_to_the_host_of_another(void **state
 static void every_data_center_has_its_host(void **state)
 {
 	static const char *const hosts[][2] = {
-		{"au", "api-au"}, {"ca", "api-ca"}, {"de", "api-de"}, {"sg", "api-sg"}, {"uk", "api-uk"},
-		{"us", "api"},
+		{"au", "api-au"}, {"ca", "api-ca"}, {"de", "api-de"},
+		{"sg", "api-sg"}, {"uk", "api-uk"}, {"us", "api"},
 	};
 
 	for (size_t i = 0; i < 6; i++) {
@@ -375,7 +379,8 @@ static const struct {
 	{KEY "[pace]\nshare = 0.5\n", 4, "1/N"},
 	{KEY "[pace]\nredis = cache.example\n", 4, "names no Redis"},
 	{KEY "[pace]\nredis_password_file = nothing\n", 4, "redis_password_file: "},
-	{KEY "[pace]\nredis = redis://:a@h\nredis_password_file = key\n", 5, "a password in redis too"},
+	{KEY "[pace]\nredis = redis://:a@h\nredis_password_file = key\n", 5,
+	 "a password in redis too"},
 	{KEY "[pace]\nattempts = 1\n", 4, "unknown key in [pace]"},
 	{KEY "attempts = 11\n", 3, "from 1 to 10"},
 	{"[milter]\nsocket_mode = 0888\n" KEY, 2, "octal"},
@@ -431,7 +436,8 @@ static const struct {
 	{KEY "[account a]\nsenders = acme.example\n", 4, "neither an address"},
 	{KEY "[account a]\nsenders = a@\n", 4, "neither an address"},
 	{KEY "[account a]\nsenders = @\n", 4, "neither an address"},
-	{KEY "[account a]\nsenders = @x.y\n[account b]\nsenders = z@x.y @X.Y\n", 6, "account a already"},
+	{KEY "[account a]\nsenders = @x.y\n[account b]\nsenders = z@x.y @X.Y\n", 6,
+	 "account a already"},
 	{KEY "[account a]\nlogins = x\n[account b]\nlogins = x\n", 6, "account a already"},
 	{KEY "[account a]\nsenders = *\n[account b]\nsenders = *\n", 6, "account a already"},
 };
@@ -446,8 +452,10 @@ static void all_faults_are_told_at_once(void **state)
 {
 	struct buffer faults;
 
-	assert_null(load(state, "[milter]\nlog = x\nuser = no-such-user\n[nonsense]\na = b\n[trust]\n"
-				"networks = x, y\n", &faults));
+	assert_null(load(state,
+			 "[milter]\nlog = x\nuser = no-such-user\n[nonsense]\na = b\n[trust]\n"
+			 "networks = x, y\n",
+			 &faults));
 	assert_contains(faults.data, "/conf:2: log");
 	assert_contains(faults.data, "/conf:3: user");
 	assert_contains(faults.data, "/conf:4: [nonsense]");
@@ -470,10 +478,11 @@ static void a_fault_shows_no_control_characters(void **state)
 
 static void lists_have_commas_or_blanks_and_may_go_on(void **state)
 {
-	struct config *config = load_good(state,
-		KEY "[account a]\nsenders = a@b.c, d@e.f\tg@h.i ,, j@k.l # and\n"
-		"   m@n.o,\n\tp@q.r   # comment\n\n# another\n   s@t.u\nlogins = x\n");
-	static const char *const items[] = {"a@b.c", "d@e.f", "g@h.i", "j@k.l", "m@n.o", "p@q.r", "s@t.u"};
+	struct config *config = load_good(
+		state, KEY "[account a]\nsenders = a@b.c, d@e.f\tg@h.i ,, j@k.l # and\n"
+			   "   m@n.o,\n\tp@q.r   # comment\n\n# another\n   s@t.u\nlogins = x\n");
+	static const char *const items[] = {"a@b.c", "d@e.f", "g@h.i", "j@k.l",
+					    "m@n.o", "p@q.r", "s@t.u"};
 	const struct string_list *senders = &config->accounts[0].senders;
 
 	assert_int_equal(senders->count, 7);
@@ -506,7 +515,8 @@ static void a_list_of_any_length_is_read_whole(void **state)
 
 static void the_files_own_networks_replace_the_default_ones(void **state)
 {
-	struct config *config = load_good(state, "[trust]\nnetworks = 192.0.2.0/24\n 2001:db8::/32\n" KEY);
+	struct config *config =
+		load_good(state, "[trust]\nnetworks = 192.0.2.0/24\n 2001:db8::/32\n" KEY);
 
 	assert_int_equal(config->network_count, 2);
 	config_release(config);
@@ -568,7 +578,8 @@ static void a_socket_path_fits_or_is_refused(void **state)
 static void relative_paths_are_relative_to_the_file(void **state)
 {
 	const struct folder *folder = *state;
-	struct config *config = load_good(state, "[milter]\nsocket = unix:milter.sock\ntemp_dir = .\n" KEY);
+	struct config *config =
+		load_good(state, "[milter]\nsocket = unix:milter.sock\ntemp_dir = .\n" KEY);
 	char path[200];
 
 	snprintf(path, sizeof(path), "%s/milter.sock", folder->path);
@@ -580,7 +591,8 @@ static void relative_paths_are_relative_to_the_file(void **state)
 
 static void comments_blanks_and_dos_line_ends_are_nothing(void **state)
 {
-	struct config *config = load_good(state,
+	struct config *config = load_good(
+		state,
 		"\xef\xbb\xbf# comment\r\n\r\n[milter] # the filter\r\n  header=X-A#B # comment\r\n"
 		"\t# comment\r\n; comment\r\n[cronofy]\r\n\tapi_key_file\t=\tkey\t\r\n[trust]\r\n");
 
@@ -594,7 +606,8 @@ static void a_file_with_nul_in_it_is_refused(void **state)
 	struct buffer faults = buffer_with_maximum(10000);
 
 	folder_write_text(*state, "key", "CRN_key\n");
-	assert_null(config_load(folder_write(*state, "conf", 0600, text, sizeof(text) - 1), &faults));
+	assert_null(
+		config_load(folder_write(*state, "conf", 0600, text, sizeof(text) - 1), &faults));
 	assert_contains(faults.data, ":4:");
 	buffer_free(&faults);
 }

@@ -3,7 +3,7 @@
 
 #include "ledger_lab.h"
 #include "log.h"
-#include "monotonic.h"
+#include "clock.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -69,26 +69,26 @@ static void check_same(struct ledger *ledger, const char *invite, const char *me
 
 static void record(struct ledger *ledger, const char *invite)
 {
-	const struct attempt attempt = {
-		.texts = {[ATTEMPT_RESULT] = "cancelled", [ATTEMPT_INVITE] = invite}};
+	const struct record record = {
+		.texts = {[RECORD_RESULT] = "cancelled", [RECORD_INVITE] = invite}};
 
-	ledger_record(ledger, &attempt);
+	ledger_record(ledger, &record);
 }
 
 static void wait_until_usable(struct ledger *ledger)
 {
-	const long long until = monotonic_now() + 10000;
+	const long long until = clock_now() + 10000;
 
-	while (!ledger_is_usable(ledger) && monotonic_now() < until)
+	while (!ledger_is_usable(ledger) && clock_now() < until)
 		poll(NULL, 0, 5);
 	assert_true(ledger_is_usable(ledger));
 }
 
 static void wait_for_count(const char *path, const char *query, long long count)
 {
-	const long long until = monotonic_now() + 10000;
+	const long long until = clock_now() + 10000;
 
-	while (sql(path, query) != count && monotonic_now() < until)
+	while (sql(path, query) != count && clock_now() < until)
 		poll(NULL, 0, 5);
 	assert_int_equal(sql(path, query), count);
 }
@@ -132,7 +132,7 @@ static void records_are_written_without_anybody_waiting(void **state)
 
 	for (int i = 0; i < 100; i++)
 		record(ledger, "i-1");
-	wait_for_count(path, "SELECT count(*) FROM attempt", 100);
+	wait_for_count(path, "SELECT count(*) FROM record", 100);
 	ledger_free(ledger);
 }
 
@@ -144,12 +144,12 @@ static void stopping_writes_what_was_handed_in(void **state)
 	for (int i = 0; i < 1000; i++)
 		record(ledger, "i-1");
 	ledger_stop(ledger);
-	assert_int_equal(sql(path, "SELECT count(*) FROM attempt"), 1000);
+	assert_int_equal(sql(path, "SELECT count(*) FROM record"), 1000);
 	assert_false(keep(ledger, "i-1", "<1@x>", "too late"));
 	record(ledger, "i-1");
 	ledger_stop(ledger);
 	ledger_free(ledger);
-	assert_int_equal(sql(path, "SELECT count(*) FROM attempt"), 1000);
+	assert_int_equal(sql(path, "SELECT count(*) FROM record"), 1000);
 }
 
 static void what_is_kept_is_on_the_disk_and_records_go_with_it(void **state)
@@ -229,7 +229,7 @@ static void many_at_once_lose_nothing(void **state)
 	ledger_free(ledgers[0]);
 	ledger_free(ledgers[1]);
 	assert_int_equal(sql(path, "SELECT count(*) FROM calendar"), 800);
-	assert_int_equal(sql(path, "SELECT count(*) FROM attempt"), 800);
+	assert_int_equal(sql(path, "SELECT count(*) FROM record"), 800);
 	assert_integrity(path);
 }
 
@@ -238,7 +238,7 @@ static void many_at_once_lose_nothing(void **state)
 static void refuse_everything(struct ledger *ledger)
 {
 	const struct ledger_key key = key_of("acme", "i-1", "ann@example.com", "<1@x>");
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	struct buffer calendar = buffer_with_maximum(1000);
 
 	assert_false(ledger_is_usable(ledger));
@@ -246,7 +246,7 @@ static void refuse_everything(struct ledger *ledger)
 	assert_int_equal(ledger_find_same(ledger, &key, &calendar), LEDGER_FAILED);
 	assert_int_equal(ledger_find_latest(ledger, &key, &calendar), LEDGER_FAILED);
 	record(ledger, "i-1");
-	assert_true(monotonic_now() - begun < 1000);
+	assert_true(clock_now() - begun < 1000);
 	buffer_free(&calendar);
 }
 
@@ -314,13 +314,13 @@ static void a_lock_holds_up_one_message_for_a_while_and_the_next_not_at_all(void
 
 	assert_true(keep(ledger, "i-1", "<1@x>", "calendar"));
 	run_sql(other, "BEGIN IMMEDIATE");
-	begun = monotonic_now();
+	begun = clock_now();
 	assert_false(keep(ledger, "i-1", "<2@x>", "calendar"));
-	assert_in_range(monotonic_now() - begun, LEDGER_STORE_PATIENCE - 200,
+	assert_in_range(clock_now() - begun, LEDGER_STORE_PATIENCE - 200,
 			LEDGER_STORE_PATIENCE + 3000);
-	begun = monotonic_now();
+	begun = clock_now();
 	assert_false(keep(ledger, "i-1", "<3@x>", "calendar"));
-	assert_true(monotonic_now() - begun < 500);
+	assert_true(clock_now() - begun < 500);
 	run_sql(other, "COMMIT");
 	sqlite3_close(other);
 	wait_until_usable(ledger);
@@ -424,13 +424,13 @@ static void what_is_too_old_is_removed_a_little_at_a_time(void **state)
 		       "FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 "
 		       "FROM n LIMIT 2000) SELECT value FROM n)");
 	run_sql(other,
-		"INSERT INTO attempt SELECT NULL, 1000, 0, 0, 'cancelled', '', 'acme', 'old', "
+		"INSERT INTO record SELECT NULL, 1000, 0, 0, 'cancelled', '', 'acme', 'old', "
 		"'', '', '', '', '', '', '', '', '' FROM calendar LIMIT 1700");
 	ledger = start(path);
 	record(ledger, "new");
 	wait_for_count(path, "SELECT count(*) FROM calendar", 1);
-	wait_for_count(path, "SELECT count(*) FROM attempt WHERE invite = 'old'", 0);
-	wait_for_count(path, "SELECT count(*) FROM attempt", 1);
+	wait_for_count(path, "SELECT count(*) FROM record WHERE invite = 'old'", 0);
+	wait_for_count(path, "SELECT count(*) FROM record", 1);
 	check_same(ledger, "i-1", "<new@x>", "calendar");
 	ledger_free(ledger);
 	sqlite3_close(other);

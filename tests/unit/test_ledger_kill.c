@@ -5,7 +5,7 @@
 #include "ledger.h"
 
 #include "ledger_lab.h"
-#include "monotonic.h"
+#include "clock.h"
 #include "random.h"
 
 #include <poll.h>
@@ -39,8 +39,8 @@ static void *keep_for_ever(void *context)
 	for (;; keeper->receipt.number++) {
 		char id[64], text[3000];
 		const struct ledger_key key = {"acme", "i-1", "ann@example.com", id};
-		const struct attempt attempt = {
-			.texts = {[ATTEMPT_RESULT] = "cancelled", [ATTEMPT_MESSAGE_ID] = id}};
+		const struct record record = {
+			.texts = {[RECORD_RESULT] = "cancelled", [RECORD_MESSAGE_ID] = id}};
 		struct problem why;
 
 		write_id(id, sizeof(id), &keeper->receipt);
@@ -49,7 +49,7 @@ static void *keep_for_ever(void *context)
 			continue;
 		if (write(keeper->pipe, &keeper->receipt, sizeof(keeper->receipt)) < 0)
 			return NULL;
-		ledger_record(keeper->ledger, &attempt);
+		ledger_record(keeper->ledger, &record);
 	}
 }
 

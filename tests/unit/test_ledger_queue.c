@@ -20,8 +20,8 @@ static void finish(struct ledger_entry *first)
 
 static void comes_out_as_it_went_in(void **state)
 {
-	const struct attempt attempt = {.status = 200};
-	struct ledger_entry *calendar = new_calendar(), *record = ledger_entry_new_record(&attempt);
+	const struct record kept = {.status = 200};
+	struct ledger_entry *calendar = new_calendar(), *record = ledger_entry_new_record(&kept);
 	struct ledger_queue queue;
 
 	(void)state;
@@ -55,14 +55,14 @@ static void holds_so_many_calendars_and_no_more(void **state)
 
 static void records_leave_room_for_calendars(void **state)
 {
-	const struct attempt attempt = {.status = 200};
+	const struct record kept = {.status = 200};
 	struct ledger_queue queue;
-	struct ledger_entry *one_more = ledger_entry_new_record(&attempt);
+	struct ledger_entry *one_more = ledger_entry_new_record(&kept);
 
 	(void)state;
 	ledger_queue_init(&queue);
 	for (size_t i = 0; i < LEDGER_QUEUE_RECORDS; i++)
-		assert_true(ledger_queue_add(&queue, ledger_entry_new_record(&attempt)));
+		assert_true(ledger_queue_add(&queue, ledger_entry_new_record(&kept)));
 	assert_false(ledger_queue_add(&queue, one_more));
 	assert_true(ledger_queue_add(&queue, new_calendar()));
 	finish(ledger_queue_take(&queue));

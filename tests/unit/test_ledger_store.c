@@ -39,11 +39,11 @@ static void keep(struct ledger_store *store, struct ledger_key key, long long ti
 		fail_msg("%s", why.text);
 }
 
-static void record(struct ledger_store *store, const struct attempt *attempt)
+static void put(struct ledger_store *store, const struct record *record)
 {
 	struct problem why = {""};
 
-	if (!ledger_store_begin(store, &why) || !ledger_store_record(store, attempt, &why) ||
+	if (!ledger_store_begin(store, &why) || !ledger_store_record(store, record, &why) ||
 	    !ledger_store_commit(store, &why))
 		fail_msg("%s", why.text);
 }
@@ -288,12 +288,12 @@ static void bytes_that_changed_by_themselves_kill_nobody(void **state)
 
 	for (int i = 0; i < 100; i++) {
 		char id[32];
-		const struct attempt attempt = {
-			.time = i, .texts = {[ATTEMPT_INVITE] = id, [ATTEMPT_REASON] = "because"}};
+		const struct record record = {
+			.time = i, .texts = {[RECORD_INVITE] = id, [RECORD_REASON] = "because"}};
 
 		snprintf(id, sizeof(id), "invite-%d", i);
 		keep(store, key_of("a", id, "r", "m"), i, "calendar");
-		record(store, &attempt);
+		put(store, &record);
 	}
 	ledger_store_close(store);
 	stream = fopen(path, "re");
@@ -402,22 +402,22 @@ static void two_that_are_open_see_each_others(void **state)
 	ledger_store_close(other);
 }
 
-/* ---- attempts ---- */
+/* ---- records ---- */
 
 struct taken {
 	size_t count, most;
 	char ids[2000][16];
-	struct attempt *last;
+	struct record *last;
 };
 
-static bool take(void *context, const struct attempt *attempt)
+static bool take(void *context, const struct record *record)
 {
 	struct taken *taken = context;
 
 	snprintf(taken->ids[taken->count++], sizeof(taken->ids[0]), "%s",
-		 attempt_text(attempt, ATTEMPT_QUEUE_ID));
+		 record_text(record, RECORD_QUEUE_ID));
 	free(taken->last);
-	taken->last = attempt_copy(attempt);
+	taken->last = record_copy(record);
 	return taken->count < taken->most;
 }
 
@@ -435,7 +435,7 @@ static struct taken *about(struct ledger_store *store, const char *what)
 static void an_attempt_comes_back_as_it_was(void **state)
 {
 	struct ledger_store *store = open_store(ledger_path(*state));
-	const struct attempt attempt = {
+	const struct record record = {
 		.time = 1234567890123,
 		.status = 404,
 		.ms = 86,
@@ -445,14 +445,14 @@ static void an_attempt_comes_back_as_it_was(void **state)
 	};
 	const struct taken *taken;
 
-	record(store, &attempt);
+	put(store, &record);
 	taken = about(store, "i-1");
 	assert_int_equal(taken->count, 1);
-	assert_int_equal(taken->last->time, attempt.time);
+	assert_int_equal(taken->last->time, record.time);
 	assert_int_equal(taken->last->status, 404);
 	assert_int_equal(taken->last->ms, 86);
-	for (int i = 0; i < ATTEMPT_TEXTS; i++)
-		assert_string_equal(taken->last->texts[i], attempt.texts[i]);
+	for (int i = 0; i < RECORD_TEXTS; i++)
+		assert_string_equal(taken->last->texts[i], record.texts[i]);
 	about(store, "nothing");
 	ledger_store_close(store);
 }
@@ -469,11 +469,11 @@ static void an_attempt_is_found_by_what_people_know_of_it(void **state)
 	static const char *const unknown[] = {"i-", "i-12",   "robot@acme.example", "acme", "",
 					      "%",  "63972a", "cancelled"};
 	struct ledger_store *store = open_store(ledger_path(*state));
-	const struct attempt attempt = {
-		.texts = {"cancelled", "", "acme", "i-1", "ann@example.com", "bob@example.com",
-			  "robot@acme.example", "<1@acme.example>", "63972A", "u", "2", "-", "-"}};
+	const struct record record = {.texts = {"cancelled", "", "acme", "i-1", "ann@example.com",
+						"bob@example.com", "robot@acme.example",
+						"<1@acme.example>", "63972A", "u", "2", "-", "-"}};
 
-	record(store, &attempt);
+	put(store, &record);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		assert_int_equal(about(store, known[i])->count, 1);
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
@@ -491,14 +491,14 @@ static void many_attempts_come_each_once_and_in_order(void **state)
 	assert_true(ledger_store_begin(store, &why));
 	for (int i = 0; i < 2000; i++) {
 		char id[16];
-		const struct attempt attempt = {.time = i,
-						.texts = {[ATTEMPT_INVITE] = i % 2 ? "odd" : "even",
-							  [ATTEMPT_RECIPIENT] = "odd",
-							  [ATTEMPT_QUEUE_ID] = id}};
+		const struct record record = {.time = i,
+					      .texts = {[RECORD_INVITE] = i % 2 ? "odd" : "even",
+							[RECORD_RECIPIENT] = "odd",
+							[RECORD_QUEUE_ID] = id}};
 
 		snprintf(id, sizeof(id), "q%d", i);
 		if (i % 2)
-			assert_true(ledger_store_record(store, &attempt, &why));
+			assert_true(ledger_store_record(store, &record, &why));
 	}
 	assert_true(ledger_store_commit(store, &why));
 	for (size_t i = 0; i < about(store, "odd")->count; i++) {
@@ -547,7 +547,7 @@ static void looking_for_something_walks_over_no_table(void **state)
 			const char *step = (const char *)sqlite3_column_text(plan, 3);
 
 			steps++;
-			if (strncmp(step, "SCAN attempt", 12) == 0 ||
+			if (strncmp(step, "SCAN record", 12) == 0 ||
 			    strncmp(step, "SCAN calendar", 13) == 0)
 				fail_msg("%s: %s", ledger_sql_texts[asked[i]], step);
 		}
@@ -565,7 +565,7 @@ static void write_count(void *context, const char *account, const char *result, 
 
 static void counts_by_account_and_result(void **state)
 {
-	static const struct attempt attempts[] = {
+	static const struct record records[] = {
 		{.time = 1, .texts = {"cancelled", "", "b"}},
 		{.time = 2, .texts = {"cancelled", "fallback", "b"}},
 		{.time = 3, .texts = {"refused", "", "b"}},
@@ -575,8 +575,8 @@ static void counts_by_account_and_result(void **state)
 	struct buffer counts = buffer_with_maximum(1000);
 	struct problem why = {""};
 
-	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
-		record(store, &attempts[i]);
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
+		put(store, &records[i]);
 	assert_true(ledger_store_count(store, 0, write_count, &counts, &why));
 	assert_string_equal(counts.data, "a cancelled 1 0\nb cancelled 2 1\nb refused 1 0\n");
 	buffer_clear(&counts);
@@ -594,12 +594,12 @@ static void removes_the_oldest_and_no_more_than_asked(void **state)
 	struct problem why = {""};
 
 	for (int i = 0; i < 10; i++) {
-		const struct attempt attempt = {.time = i, .texts = {[ATTEMPT_INVITE] = "i"}};
+		const struct record record = {.time = i, .texts = {[RECORD_INVITE] = "i"}};
 		char id[16];
 
 		snprintf(id, sizeof(id), "<%d@x>", i);
 		keep(store, key_of("a", "i", "r", id), i, "calendar");
-		record(store, &attempt);
+		put(store, &record);
 	}
 	assert_int_equal(ledger_store_prune(store, 5, 3, &why), 6);
 	assert_int_equal(about(store, "i")->count, 7);

@@ -1,7 +1,7 @@
 /* Turns to call Cronofy: in order, within the limits, alone and shared. Takes real time. */
 #include "pace.h"
 
-#include "monotonic.h"
+#include "clock.h"
 #include "redis_server.h"
 
 #include <pthread.h>
@@ -30,7 +30,7 @@ static void configure(struct pace *pace, struct account *accounts, size_t count,
 static enum pace_answer take(struct pace *pace, const struct account *account, long long patience,
 			     struct pace_turn *turn)
 {
-	const struct pace_wait wait = {.last_start = monotonic_now() + patience, .interval = LONG};
+	const struct pace_wait wait = {.last_start = clock_now() + patience, .interval = LONG};
 	struct problem why;
 
 	return pace_take(pace, account, &wait, turn, &why);
@@ -49,7 +49,7 @@ static void call(struct pace *pace, const struct account *account)
 	struct pace_turn turn;
 
 	assert_int_equal(take(pace, account, LONG, &turn), PACE_GO);
-	pace_done(&turn, monotonic_now(), false, -1);
+	pace_done(&turn, clock_now(), false, -1);
 }
 
 static struct pace_view view_of(struct pace *pace)
@@ -66,17 +66,17 @@ static void keeps_the_limit_of_a_second_and_uses_it(void **state)
 {
 	const struct account account = account_of("CRN_a", 20, 10000);
 	struct pace *pace = pace_new();
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	long long moments[41];
 
 	(void)state;
 	for (int i = 0; i < 41; i++) {
 		call(pace, &account);
-		moments[i] = monotonic_now();
+		moments[i] = clock_now();
 		if (i >= 20)
 			assert_true(moments[i] - moments[i - 20] >= 1000);
 	}
-	assert_in_range(monotonic_now() - begun, 2000, 2300);
+	assert_in_range(clock_now() - begun, 2000, 2300);
 	pace_free(pace);
 }
 
@@ -84,7 +84,7 @@ static void says_at_once_that_it_will_be_too_late(void **state)
 {
 	const struct account account = account_of("CRN_a", 2, 3);
 	struct pace *pace = pace_new();
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	const struct pace_wait wait = {.last_start = begun + 30000, .interval = LONG};
 	struct pace_turn turn;
 	struct problem why;
@@ -97,7 +97,7 @@ static void says_at_once_that_it_will_be_too_late(void **state)
 	assert_int_equal(pace_take(pace, &account, &wait, &turn, &why), PACE_TOO_LATE);
 	assert_contains(why.text,
 			"account acme, which may ask 2 times a second and 3 times a minute");
-	assert_in_range(monotonic_now() - begun, 1000, 1500);
+	assert_in_range(clock_now() - begun, 1000, 1500);
 	pace_free(pace);
 }
 
@@ -105,16 +105,16 @@ static void a_call_under_way_counts_until_it_is_known_when_it_was(void **state)
 {
 	const struct account account = account_of("CRN_a", 1, 100);
 	struct pace *pace = pace_new();
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	struct pace_turn slow, next;
 
 	(void)state;
 	assert_int_equal(take(pace, &account, LONG, &slow), PACE_GO);
 	sleep_for(300); /* an answer that takes its time */
 	assert_int_equal(take(pace, &account, 900, &next), PACE_TOO_LATE);
-	pace_done(&slow, monotonic_now(), false, -1);
+	pace_done(&slow, clock_now(), false, -1);
 	call(pace, &account);
-	assert_in_range(monotonic_now() - begun, 1300, 1600);
+	assert_in_range(clock_now() - begun, 1300, 1600);
 	pace_free(pace);
 }
 
@@ -201,14 +201,14 @@ static bool still_wanted(void *context)
 static void *wait_and_call(void *context)
 {
 	struct caller *caller = context;
-	const struct pace_wait wait = {monotonic_now() + LONG, LONG, still_wanted, caller};
+	const struct pace_wait wait = {clock_now() + LONG, LONG, still_wanted, caller};
 	struct pace_turn turn;
 	struct problem why;
 
 	caller->answer = pace_take(caller->pace, caller->account, &wait, &turn, &why);
 	caller->number = turn.number;
 	if (caller->answer == PACE_GO) {
-		pace_done(&turn, monotonic_now(), false, -1);
+		pace_done(&turn, clock_now(), false, -1);
 	}
 	return NULL;
 }
@@ -216,9 +216,9 @@ static void *wait_and_call(void *context)
 /* Waits until so many wait for a turn. */
 static void await(struct pace *pace, size_t waiting)
 {
-	const long long until = monotonic_now() + 10000;
+	const long long until = clock_now() + 10000;
 
-	while (view_of(pace).waiting != waiting && monotonic_now() < until)
+	while (view_of(pace).waiting != waiting && clock_now() < until)
 		sleep_for(1);
 	assert_int_equal(view_of(pace).waiting, waiting);
 }
@@ -235,7 +235,7 @@ static void turns_come_in_the_order_of_arrival_and_who_gives_up_leaves_no_gap(vo
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		call(pace, &account);
-	begun = monotonic_now();
+	begun = clock_now();
 	for (int i = 0; i < 13; i++) {
 		callers[i] = (struct caller){
 			.pace = pace, .account = &account, .lock = &lock, .want = true};
@@ -259,7 +259,7 @@ static void turns_come_in_the_order_of_arrival_and_who_gives_up_leaves_no_gap(vo
 		last = callers[i].number;
 	}
 	/* Ten turns at five a second, behind five that had just been used. */
-	assert_in_range(monotonic_now() - begun, 1900, 2400);
+	assert_in_range(clock_now() - begun, 1900, 2400);
 	assert_int_equal(view_of(pace).waiting, 0);
 	pace_free(pace);
 }
@@ -270,15 +270,15 @@ static void a_429_stops_all_then_halves_the_rate_which_recovers(void **state)
 {
 	const struct account account = account_of("CRN_a", 16, 1000);
 	struct pace *pace = pace_new();
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	struct pace_turn first, second, turn;
 	struct pace_view view;
 
 	(void)state;
 	assert_int_equal(take(pace, &account, LONG, &first), PACE_GO);
 	assert_int_equal(take(pace, &account, LONG, &second), PACE_GO);
-	pace_done(&first, monotonic_now(), true, 400);
-	pace_done(&second, monotonic_now(), true, 300); /* of the same burst: not halved again */
+	pace_done(&first, clock_now(), true, 400);
+	pace_done(&second, clock_now(), true, 300); /* of the same burst: not halved again */
 	view = view_of(pace);
 	assert_true(view.slowed);
 	assert_int_equal(view.per_second, 8);
@@ -286,9 +286,9 @@ static void a_429_stops_all_then_halves_the_rate_which_recovers(void **state)
 	assert_in_range(view.not_before, begun + 400, begun + 1000);
 	assert_int_equal(take(pace, &account, 200, &turn), PACE_TOO_LATE);
 	call(pace, &account);
-	assert_in_range(monotonic_now() - begun, 400, 800);
+	assert_in_range(clock_now() - begun, 400, 800);
 	assert_int_equal(take(pace, &account, LONG, &turn), PACE_GO);
-	pace_done(&turn, monotonic_now(), true, 0); /* still too much */
+	pace_done(&turn, clock_now(), true, 0); /* still too much */
 	assert_int_equal(view_of(pace).per_second, 4);
 	sleep_for(1100);
 	assert_int_equal(view_of(pace).per_second, 5);
@@ -301,17 +301,17 @@ static void who_waits_is_told_at_once_that_a_429_makes_it_too_late(void **state)
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct pace *pace = pace_new();
 	struct caller caller = {.pace = pace, .account = &account, .lock = &lock, .want = true};
-	const long long begun = monotonic_now();
+	const long long begun = clock_now();
 	struct pace_turn turn;
 
 	(void)state;
 	assert_int_equal(take(pace, &account, LONG, &turn), PACE_GO);
 	assert_int_equal(pthread_create(&caller.thread, NULL, wait_and_call, &caller), 0);
 	await(pace, 1);
-	pace_done(&turn, monotonic_now(), true, 100LL * LONG);
+	pace_done(&turn, clock_now(), true, 100LL * LONG);
 	pthread_join(caller.thread, NULL);
 	assert_int_equal(caller.answer, PACE_TOO_LATE);
-	assert_in_range(monotonic_now() - begun, 0, 900);
+	assert_in_range(clock_now() - begun, 0, 900);
 	assert_in_range(view_of(pace).not_before, begun + PACE_LONGEST_PAUSE,
 			begun + PACE_LONGEST_PAUSE + 5000);
 	pace_free(pace);
@@ -334,17 +334,17 @@ static struct pace *start_shared(const struct redis_server *server, struct accou
 /* As many calls as are to be had in this time; gives how many. */
 static int call_for(struct pace *pace, const struct account *account, long long duration)
 {
-	const long long end = monotonic_now() + duration;
+	const long long end = clock_now() + duration;
 	int count = 0;
 
-	for (long long left; (left = end - monotonic_now()) > 0;) {
+	for (long long left; (left = end - clock_now()) > 0;) {
 		struct pace_turn turn;
 
 		if (take(pace, account, left, &turn) != PACE_GO) {
 			sleep_for(20);
 			continue;
 		}
-		pace_done(&turn, monotonic_now(), false, -1);
+		pace_done(&turn, clock_now(), false, -1);
 		count++;
 	}
 	return count;
@@ -352,9 +352,9 @@ static int call_for(struct pace *pace, const struct account *account, long long 
 
 static void await_alone(struct pace *pace, bool alone)
 {
-	const long long until = monotonic_now() + 10000;
+	const long long until = clock_now() + 10000;
 
-	while (view_of(pace).alone != alone && monotonic_now() < until)
+	while (view_of(pace).alone != alone && clock_now() < until)
 		sleep_for(5);
 	assert_int_equal(view_of(pace).alone, alone);
 }
@@ -389,7 +389,7 @@ static void a_429_of_one_filter_is_heeded_by_the_others(void **state)
 	one = start_shared(server, &account, 2);
 	other = start_shared(server, &account, 2);
 	assert_int_equal(take(one, &account, LONG, &turn), PACE_GO);
-	pace_done(&turn, monotonic_now(), true, 5000);
+	pace_done(&turn, clock_now(), true, 5000);
 	assert_int_equal(call_for(other, &account, 500), 0);
 	pace_free(one);
 	pace_free(other);

@@ -1,16 +1,16 @@
 /*
- * wiping: malloc(3) and the rest of its family for a library that handles secrets and does not wipe
+ * zeroing: malloc(3) and the rest of its family for a library that handles secrets and does not wipe
  * them: what is freed is wiped first. The memory is malloc()'s own, so both can be mixed, though
  * only what is freed here is wiped.
  */
-#ifndef WIPING_H
-#define WIPING_H
+#ifndef ZEROING_H
+#define ZEROING_H
 
 #include <stddef.h>
 
-void wiping_free(void *memory);
+void zeroing_free(void *memory);
 
 /* Always moves: realloc() would leave the old place as it was. NULL, and the old one kept. */
-void *wiping_realloc(void *memory, size_t size);
+void *zeroing_realloc(void *memory, size_t size);
 
 #endif

@@ -1,9 +1,9 @@
-#include "monotonic.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <time.h>
 
-long long monotonic_now(void)
+long long clock_now(void)
 {
 	struct timespec now;
 
@@ -11,7 +11,7 @@ long long monotonic_now(void)
 	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int monotonic_condition_init(pthread_cond_t *condition)
+int clock_condition_init(pthread_cond_t *condition)
 {
 	pthread_condattr_t attributes;
 	int result = pthread_condattr_init(&attributes);
@@ -24,7 +24,7 @@ int monotonic_condition_init(pthread_cond_t *condition)
 	return result;
 }
 
-int monotonic_wait(pthread_cond_t *condition, pthread_mutex_t *lock, long long until)
+int clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, long long until)
 {
 	struct timespec moment = {
 		.tv_sec = (time_t)(until / 1000),
@@ -34,14 +34,13 @@ int monotonic_wait(pthread_cond_t *condition, pthread_mutex_t *lock, long long u
 	return pthread_cond_timedwait(condition, lock, &moment);
 }
 
-const char *monotonic_show(long long moment, char out[MONOTONIC_SHOWN])
+const char *clock_show(long long moment, char out[CLOCK_SHOWN])
 {
 	/* A started second counts: who looks at that time shall not be too early. */
-	const time_t time_then = time(NULL) + (time_t)((moment - monotonic_now() + 999) / 1000);
+	const time_t time_then = time(NULL) + (time_t)((moment - clock_now() + 999) / 1000);
 	struct tm then;
 
-	if (!localtime_r(&time_then, &then) ||
-	    strftime(out, MONOTONIC_SHOWN, "%H:%M:%S", &then) == 0)
-		snprintf(out, MONOTONIC_SHOWN, "later");
+	if (!localtime_r(&time_then, &then) || strftime(out, CLOCK_SHOWN, "%H:%M:%S", &then) == 0)
+		snprintf(out, CLOCK_SHOWN, "later");
 	return out;
 }

@@ -1,76 +1,76 @@
 /* A bounded number of messages at work. */
-#include "places.h"
+#include "active.h"
 
-#include "monotonic.h"
+#include "clock.h"
 #include "testing.h"
 
 #include <pthread.h>
 
 static void gives_as_many_places_as_there_are(void **state)
 {
-	struct places *places = places_new();
+	struct active *active = active_new();
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_true(places_take(places, 3));
-	assert_false(places_are_free(places, 3));
-	assert_false(places_take(places, 3));
-	places_leave(places);
-	assert_true(places_are_free(places, 3));
-	assert_true(places_take(places, 3));
-	places_free(places);
+		assert_true(active_take(active, 3));
+	assert_false(active_has_room(active, 3));
+	assert_false(active_take(active, 3));
+	active_leave(active);
+	assert_true(active_has_room(active, 3));
+	assert_true(active_take(active, 3));
+	active_free(active);
 }
 
 static void a_reload_can_change_how_many_there_are(void **state)
 {
-	struct places *places = places_new();
+	struct active *active = active_new();
 
 	(void)state;
-	assert_true(places_take(places, 1));
-	assert_false(places_take(places, 1));
-	assert_true(places_take(places, 2));
-	places_leave(places);
-	assert_false(places_take(places, 1));
-	places_free(places);
+	assert_true(active_take(active, 1));
+	assert_false(active_take(active, 1));
+	assert_true(active_take(active, 2));
+	active_leave(active);
+	assert_false(active_take(active, 1));
+	active_free(active);
 }
 
 static void there_is_none_once_they_are_closed(void **state)
 {
-	struct places *places = places_new();
+	struct active *active = active_new();
 
 	(void)state;
-	assert_true(places_take(places, 3));
-	assert_false(places_are_closed(places));
-	places_close(places);
-	assert_true(places_are_closed(places));
-	assert_false(places_are_free(places, 3));
-	assert_false(places_take(places, 3));
-	places_leave(places);
-	assert_false(places_take(places, 3));
-	assert_int_equal(places_taken(places), 0);
-	places_free(places);
+	assert_true(active_take(active, 3));
+	assert_false(active_is_closed(active));
+	active_close(active);
+	assert_true(active_is_closed(active));
+	assert_false(active_has_room(active, 3));
+	assert_false(active_take(active, 3));
+	active_leave(active);
+	assert_false(active_take(active, 3));
+	assert_int_equal(active_taken(active), 0);
+	active_free(active);
 }
 
 static void counts_those_that_are_taken(void **state)
 {
-	struct places *places = places_new();
+	struct active *active = active_new();
 
 	(void)state;
-	assert_int_equal(places_taken(places), 0);
-	assert_true(places_take(places, 2));
-	assert_true(places_take(places, 2));
-	assert_false(places_take(places, 2));
-	assert_int_equal(places_taken(places), 2);
-	places_leave(places);
-	assert_int_equal(places_taken(places), 1);
-	places_leave(places);
-	assert_int_equal(places_taken(places), 0);
-	places_free(places);
+	assert_int_equal(active_taken(active), 0);
+	assert_true(active_take(active, 2));
+	assert_true(active_take(active, 2));
+	assert_false(active_take(active, 2));
+	assert_int_equal(active_taken(active), 2);
+	active_leave(active);
+	assert_int_equal(active_taken(active), 1);
+	active_leave(active);
+	assert_int_equal(active_taken(active), 0);
+	active_free(active);
 }
 
 /* How many are inside at once, as the threads themselves count. */
 struct crowd {
-	struct places *places;
+	struct active *active;
 	pthread_mutex_t lock;
 	int inside, most_inside, passed;
 };
@@ -90,19 +90,19 @@ static void *come_and_go(void *context)
 	struct crowd *crowd = context;
 
 	for (int i = 0; i < 50; i++) {
-		while (!places_take(crowd->places, 3))
+		while (!active_take(crowd->active, 3))
 			sched_yield();
 		count(crowd, 1);
 		sched_yield();
 		count(crowd, -1);
-		places_leave(crowd->places);
+		active_leave(crowd->active);
 	}
 	return NULL;
 }
 
 static void threads_never_hold_more_places_than_there_are(void **state)
 {
-	struct crowd crowd = {.places = places_new(), .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct crowd crowd = {.active = active_new(), .lock = PTHREAD_MUTEX_INITIALIZER};
 	pthread_t threads[10];
 
 	(void)state;
@@ -112,14 +112,14 @@ static void threads_never_hold_more_places_than_there_are(void **state)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(crowd.passed, 500);
 	assert_in_range(crowd.most_inside, 1, 3);
-	assert_int_equal(places_taken(crowd.places), 0);
-	places_free(crowd.places);
+	assert_int_equal(active_taken(crowd.active), 0);
+	active_free(crowd.active);
 }
 
 static void nothing_to_free_is_fine(void **state)
 {
 	(void)state;
-	places_free(NULL);
+	active_free(NULL);
 }
 
 int main(void)
@@ -133,5 +133,5 @@ int main(void)
 		cmocka_unit_test(nothing_to_free_is_fine),
 	};
 
-	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("active", tests, NULL, NULL);
 }

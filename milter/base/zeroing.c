@@ -1,10 +1,10 @@
-#include "wiping.h"
+#include "zeroing.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-void wiping_free(void *memory)
+void zeroing_free(void *memory)
 {
 	if (!memory)
 		return;
@@ -12,7 +12,7 @@ void wiping_free(void *memory)
 	free(memory);
 }
 
-void *wiping_realloc(void *memory, size_t size)
+void *zeroing_realloc(void *memory, size_t size)
 {
 	const size_t before = memory ? malloc_usable_size(memory) : 0;
 	void *place = malloc(size > 0 ? size : 1);
@@ -21,6 +21,6 @@ void *wiping_realloc(void *memory, size_t size)
 		return NULL;
 	if (before > 0)
 		memcpy(place, memory, before < size ? before : size);
-	wiping_free(memory);
+	zeroing_free(memory);
 	return place;
 }

@@ -1,7 +1,7 @@
-#include "life.h"
+#include "lifecycle.h"
 
 #include "log.h"
-#include "monotonic.h"
+#include "clock.h"
 #include "service.h"
 
 #include <signal.h>
@@ -13,7 +13,7 @@
 #define LIBMILTER_FAILED SIGUSR2
 #define STATUS_INTERVAL  5000 /* ms */
 #define MOMENT           50   /* ms: how soon a second signal is heard */
-#define LAST_WORDS       250  /* ms: a place is given back before the answer is written */
+#define LAST_WORDS       250  /* ms: a message is no longer active before its answer is written */
 #define STOP_MARGIN      5000 /* ms on top of drain_timeout until the service manager may kill */
 
 /* What is asked of us, and what we told about ourselves. */
@@ -34,7 +34,7 @@ static void fill_signals(sigset_t *signals)
 	sigaddset(signals, LIBMILTER_FAILED);
 }
 
-void life_block_signals(void)
+void lifecycle_block_signals(void)
 {
 	sigset_t signals;
 
@@ -42,7 +42,7 @@ void life_block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
-void life_end(bool in_order)
+void lifecycle_end(bool in_order)
 {
 	kill(getpid(), in_order ? SIGTERM : LIBMILTER_FAILED);
 }
@@ -142,7 +142,7 @@ static void reload(struct life *life)
 /* While nothing changes a sign of life is enough; the status after a reload stays until then. */
 static void show_life(struct life *life)
 {
-	const long long at_work = (long long)places_taken(life->server->services.places);
+	const long long at_work = (long long)active_taken(life->server->services.active);
 	char status[64];
 
 	if (at_work != life->told && (at_work > 0 || life->told > 0)) {
@@ -193,7 +193,7 @@ static const char *find_impatience(const struct life *life, long long until)
 	 * that nobody else waits for. */
 	if (is_end(wait_for_signal(life, MOMENT)))
 		return "a second signal: stopping at once";
-	return monotonic_now() >= until ? "drain_timeout is over: stopping" : NULL;
+	return clock_now() >= until ? "drain_timeout is over: stopping" : NULL;
 }
 
 /* Waits until the last message is done. False if there is no time left for it, or no patience. */
@@ -202,7 +202,7 @@ static bool wait_for_messages(const struct life *life, long long until)
 	const char *impatience = NULL;
 	size_t at_work;
 
-	while ((at_work = places_taken(life->server->services.places)) > 0 && !impatience) {
+	while ((at_work = active_taken(life->server->services.active)) > 0 && !impatience) {
 		impatience = find_impatience(life, until);
 		service_alive();
 	}
@@ -223,11 +223,11 @@ static void drain(struct life *life)
 	service_stopping(config->drain_timeout + STOP_MARGIN);
 	/* smfi_stop() would take up to five seconds. This is as good: no tagged message is begun any
 	 * more, and while we still listen nobody can have put another socket at our path. */
-	places_close(server->services.places);
+	active_close(server->services.active);
 	metrics_page_say_stopping(server->page);
 	if (server->socket_path)
 		unlink(server->socket_path);
-	if (wait_for_messages(life, monotonic_now() + config->drain_timeout))
+	if (wait_for_messages(life, clock_now() + config->drain_timeout))
 		nanosleep(&last_words, NULL);
 	ledger_stop(server->services.ledger);
 	config_release(config);
@@ -243,7 +243,7 @@ static long long find_interval(void)
 	return watchdog > 0 && watchdog / 2 < STATUS_INTERVAL ? watchdog / 2 : STATUS_INTERVAL;
 }
 
-bool life_lead(struct server *server)
+bool lifecycle_lead(struct server *server)
 {
 	struct life life = {.server = server, .interval = find_interval()};
 	bool ordered;
