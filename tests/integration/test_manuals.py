@@ -107,7 +107,7 @@ KEYS = {(key.section, key.name): key for key in keys()}
 
 def restart_keys():
     """Those that a reload compares, to say that they keep their old value."""
-    body = re.search(r"\nstatic void say_what_needs_a_restart\(.*?\n\}", SOURCES["life.c"],
+    body = re.search(r"\nstatic void say_what_needs_a_restart\(.*?\n\}", SOURCES["lifecycle.c"],
                      re.DOTALL)[0]
     fields = set(re.findall(r"\bold->(\w+)", body))
     found = {at for at, key in KEYS.items() if key.field in fields}
