@@ -1,6 +1,7 @@
 #include "stamp_key.h"
 
 #include "hex.h"
+#include "owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ static bool write_key(int file, uid_t user, gid_t group)
 	hex_write(text, random, KEY_BYTES);
 	text[2 * KEY_BYTES] = '\n'; /* no NUL is written */
 	good = write(file, text, sizeof(text)) == (ssize_t)sizeof(text) &&
-	       (user == (uid_t)-1 || fchown(file, user, group) == 0) && fsync(file) == 0;
+	       owner_set(file, user, group) && fsync(file) == 0;
 	explicit_bzero(random, sizeof(random));
 	explicit_bzero(text, sizeof(text));
 	return good;

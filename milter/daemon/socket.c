@@ -1,5 +1,7 @@
 #include "socket.h"
 
+#include "owner.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -58,16 +60,13 @@ bool socket_clear_path(const struct config *config, struct problem *why)
 }
 
 /* Of the socket itself, by a descriptor: nobody can put another file in its place meanwhile. */
-static bool change_owner_and_mode(const struct config *config, int file, const struct stat *status,
-				  struct problem *why)
+static bool change_owner_and_mode(const struct config *config, int file, struct problem *why)
 {
-	const gid_t group = config->socket_group[0] ? config->socket_gid : status->st_gid;
-	const uid_t user = config->user[0] ? config->uid : status->st_uid;
+	const uid_t user = config->user[0] ? config->uid : (uid_t)-1;
+	const gid_t group = config->socket_group[0] ? config->socket_gid : (gid_t)-1;
 	char path[64];
 
-	/* A sandbox may forbid the call even where it would change nothing. */
-	if ((user != status->st_uid || group != status->st_gid) &&
-	    fchownat(file, "", user, group, AT_EMPTY_PATH) < 0) {
+	if (!owner_set(file, user, group)) {
 		problem_set(why,
 			    "socket %s cannot be given to socket_group or user: %s; it takes root, "
 			    "or a group of one's own and a sandbox that allows it",
@@ -94,7 +93,7 @@ bool socket_open_up(const struct config *config, struct problem *why)
 	if (file < 0 || fstat(file, &status) < 0 || !S_ISSOCK(status.st_mode))
 		problem_set(why, "socket %s is not what was made there", config->socket_path);
 	else
-		good = change_owner_and_mode(config, file, &status, why);
+		good = change_owner_and_mode(config, file, why);
 	if (file >= 0)
 		close(file);
 	return good;
