@@ -1,3 +1,4 @@
+/* cancel: the tries for one message, and what comes between them. */
 #include "cancel.h"
 
 #include "clock.h"
@@ -80,11 +81,11 @@ static long long least_time(const struct account *account)
 }
 
 /*
- * False if no call was begun; else there is a reply, or a reason why there is none. A call goes on
+ * Afterwards there is a reply, or a reason why there is none. A call goes on
  * when the MTA is gone: it may have cancelled the invite already, and without its answer there would
  * be no calendar for the next try of the same message.
  */
-static bool call_once(struct tries *tries, struct http_reply *reply)
+static void call_once(struct tries *tries, struct http_reply *reply)
 {
 	const struct cancel_request *request = tries->request;
 	const struct account *account = request->account;
@@ -104,8 +105,9 @@ static bool call_once(struct tries *tries, struct http_reply *reply)
 
 	*reply = (struct http_reply){.ended = now, .retry_after = -1};
 	if (!call) {
-		problem_set(&reply->failure, "no memory for the call");
-		return false;
+		reply->failed_here = true;
+		problem_set(&reply->failure, "no memory");
+		return;
 	}
 	/* curl keeps the time; this end is for a thread that does not. */
 	while (!http_wait(call, next_progress(now + timeout + 1000))) {
@@ -115,11 +117,32 @@ static bool call_once(struct tries *tries, struct http_reply *reply)
 			reply->ended = clock_now();
 			reply->timed_out = true;
 			problem_set(&reply->failure, "no answer in time");
-			return true;
+			return;
 		}
 	}
 	http_end(call, reply);
-	return true;
+}
+
+/* The answer of a reply that is whole, or why there is none. */
+static enum cronofy_answer read_answer(const struct cancel_request *request,
+				       struct cancel_result *result, const struct http_reply *reply,
+				       struct problem *why)
+{
+	enum cronofy_answer answer = CRONOFY_NO_ANSWER;
+
+	if (reply->arrived)
+		return cronofy_read_reply(
+			reply->status,
+			(struct span){reply->body.data ? reply->body.data : "", reply->body.length},
+			request->invite_id, &result->calendar, why);
+	if (reply->failed_here)
+		answer = CRONOFY_NOT_READ;
+	else if (reply->misconfigured)
+		answer = CRONOFY_MISCONFIGURED;
+	else if (reply->too_large)
+		answer = CRONOFY_BAD_REPLY;
+	problem_set(why, "%s: %s", cronofy_meaning(answer)->text, reply->failure.text);
+	return answer;
 }
 
 static void read_reply(const struct cancel_request *request, struct cancel_result *result,
@@ -127,36 +150,13 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 {
 	struct problem why;
 
-	result->answered = reply->arrived;
 	result->new_connections += reply->new_connections;
-	result->outcome = CANCEL_UNAVAILABLE;
-	if (!reply->arrived) {
-		result->needs_administrator = reply->misconfigured;
-		problem_set(&result->why, "Cronofy cannot be reached: %s", reply->failure.text);
-		return;
-	}
-	result->status = reply->status;
-	result->http_version = reply->version;
-	result->reply = cronofy_read_reply(
-		reply->status,
-		(struct span){reply->body.data ? reply->body.data : "", reply->body.length},
-		request->invite_id, &result->calendar, &why);
-	if (result->reply == CRONOFY_CANCELLED)
-		result->outcome = CANCEL_DONE;
-	else if (result->reply == CRONOFY_INVALID || result->reply == CRONOFY_UNKNOWN_INVITE)
-		result->outcome = CANCEL_REFUSED;
+	result->status = reply->arrived ? reply->status : 0;
+	if (reply->arrived)
+		result->http_version = reply->version;
+	result->answer = read_answer(request, result, reply, &why);
+	result->outcome = cronofy_meaning(result->answer)->outcome;
 	problem_set(&result->why, "Cronofy: %s", why.text);
-	result->needs_administrator =
-		result->reply == CRONOFY_BAD_KEY || result->reply == CRONOFY_NOT_ALLOWED ||
-		result->reply == CRONOFY_REDIRECT || result->reply == CRONOFY_BAD_REPLY;
-}
-
-/* May the same call go better in a moment? */
-static bool worth_another_try(const struct cancel_result *result, const struct http_reply *reply)
-{
-	if (!reply->arrived)
-		return !reply->too_large && !reply->misconfigured;
-	return result->reply == CRONOFY_LIMIT || result->reply == CRONOFY_OUTAGE;
 }
 
 /*
@@ -174,13 +174,9 @@ static void mention_earlier_try(struct cancel_result *result, bool unseen_answer
 }
 
 /* What the call says about the data center. */
-static enum breaker_sign sign_of(bool called, const struct http_reply *reply)
+static enum breaker_sign sign_of(const struct http_reply *reply, enum cronofy_answer answer)
 {
-	if (!called || reply->misconfigured || reply->connection_died)
-		return BREAKER_UNKNOWN;
-	if (reply->arrived ? reply->status < 500 : reply->too_large)
-		return BREAKER_ALIVE;
-	return BREAKER_AWAY;
+	return reply->connection_died ? BREAKER_UNKNOWN : cronofy_meaning(answer)->sign;
 }
 
 static bool interrupted(struct cancel_result *result, const char *when)
@@ -258,7 +254,7 @@ static void report(const struct tries *tries, struct pace_turn *turn, enum break
 	metrics_count_call(request->metrics, request->account->name,
 			   reply->arrived ? reply->status : 0, reply->new_connections, ms);
 	if (request->pace)
-		pace_done(turn, reply->ended, reply->arrived && reply->status == 429,
+		pace_done(turn, reply->ended, tries->result->answer == CRONOFY_LIMIT,
 			  reply->retry_after);
 	if (request->breakers && breaker_report(request->breakers, request->account, leave, sign) &&
 	    request->pace)
@@ -273,16 +269,17 @@ static bool make_try(struct tries *tries, long long *until)
 	struct pace_turn turn = {0};
 	enum breaker_answer leave;
 	struct http_reply reply;
-	long long begun;
-	bool called, again;
+	long long begun, took;
+	bool again;
 
 	if (!may_call(tries, &turn, &leave))
 		return false;
 	result->attempts++;
 	begun = clock_now();
-	called = call_once(tries, &reply);
-	report(tries, &turn, leave, sign_of(called, &reply), &reply, clock_now() - begun);
+	call_once(tries, &reply);
+	took = clock_now() - begun;
 	read_reply(request, result, &reply);
+	report(tries, &turn, leave, sign_of(&reply, result->answer), &reply, took);
 	mention_earlier_try(result, tries->unseen_answer);
 	/* A connection that gave no answer may be dead, and curl would go on using it. */
 	tries->fresh_connection = reply.timed_out;
@@ -290,7 +287,7 @@ static bool make_try(struct tries *tries, long long *until)
 	*until = clock_now() + (reply.retry_after >= 0 ? reply.retry_after : jittered(tries->wait));
 	if (reply.connection_died)
 		*until = clock_now();
-	again = worth_another_try(result, &reply) &&
+	again = cronofy_meaning(result->answer)->try_again &&
 		(long long)result->attempts < request->account->attempts &&
 		*until <= tries->last_start;
 	buffer_free(&reply.body);
@@ -336,6 +333,8 @@ void cancel_invite(struct http *http, const struct cancel_request *request,
 		tries.json_length = json.length;
 		make_tries(&tries);
 	} else {
+		result->answer = CRONOFY_NOT_READ;
+		result->outcome = CANCEL_FAILED;
 		problem_set(&result->why, "no memory for the request");
 	}
 	buffer_free(&json);

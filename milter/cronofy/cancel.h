@@ -37,25 +37,15 @@ struct cancel_request {
 	struct metrics *metrics; /* or NULL: calls are not counted */
 };
 
-enum cancel_outcome {
-	CANCEL_DONE,        /* `calendar` is what Cronofy wrote */
-	CANCEL_REFUSED,     /* for good: what the sender asked for is wrong */
-	CANCEL_UNAVAILABLE, /* may go better later */
-	CANCEL_NO_TURN,     /* so many wait that Cronofy could not even be asked once in time */
-	CANCEL_INTERRUPTED, /* the waiting party is gone */
-};
-
 struct cancel_result {
 	enum cancel_outcome outcome;
-	bool answered; /* Cronofy's last answer is known: `status`, `reply` are set */
-	enum cronofy_outcome reply;
-	long status;          /* HTTP's, of the last answer */
-	long http_version;    /* 11, 20 */
-	long new_connections; /* made for it, all tries */
+	enum cronofy_answer answer; /* to the last try; CRONOFY_NO_ANSWER if there was none */
+	long status;                /* HTTP's, of the last answer; 0 if there was none */
+	long http_version;          /* 11, 20 */
+	long new_connections;       /* made for it, all tries */
 	unsigned int attempts;
-	long long waited;         /* ms, for turns */
-	struct problem why;       /* unless CANCEL_DONE: a text for the sender and the log */
-	bool needs_administrator; /* waiting does not mend it */
+	long long waited;   /* ms, for turns */
+	struct problem why; /* unless CANCEL_DONE: a text for the sender and the log */
 	struct buffer calendar;
 };
 

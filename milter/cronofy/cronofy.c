@@ -7,24 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *cronofy_outcome_name(enum cronofy_outcome outcome)
-{
-	static const char *const names[] = {
-		[CRONOFY_CANCELLED] = "cancelled",
-		[CRONOFY_INVALID] = "invalid",
-		[CRONOFY_UNKNOWN_INVITE] = "unknown_invite",
-		[CRONOFY_BAD_KEY] = "bad_key",
-		[CRONOFY_NOT_ALLOWED] = "not_allowed",
-		[CRONOFY_CREDENTIALS] = "credentials",
-		[CRONOFY_LIMIT] = "limit",
-		[CRONOFY_REDIRECT] = "redirect",
-		[CRONOFY_OUTAGE] = "outage",
-		[CRONOFY_BAD_REPLY] = "bad_reply",
-	};
-
-	return names[outcome];
-}
-
 bool cronofy_write_request(struct buffer *json, const char *invite_id, const char *recipient)
 {
 	cJSON *request = cJSON_CreateObject();
@@ -85,15 +67,15 @@ static const char *text_of(const cJSON *object, const char *name)
 	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
-static enum cronofy_outcome read_success(struct span body, const char *invite_id,
-					 struct buffer *calendar, struct problem *why)
+static enum cronofy_answer read_success(struct span body, const char *invite_id,
+					struct buffer *calendar, struct problem *why)
 {
 	cJSON *json = parse_object(body, why);
 	const char *id, *text;
-	enum cronofy_outcome outcome = CRONOFY_BAD_REPLY;
+	enum cronofy_answer answer = CRONOFY_BAD_REPLY;
 
 	if (!json)
-		return outcome;
+		return answer;
 	id = text_of(json, "smart_invite_id");
 	text = text_of(cJSON_GetObjectItemCaseSensitive(json, "attachments"), "icalendar");
 	if (id && strcmp(id, invite_id) != 0) {
@@ -105,10 +87,10 @@ static enum cronofy_outcome read_success(struct span body, const char *invite_id
 		if (calendar->failed)
 			problem_set(why, "the reply's iCalendar text is too large");
 		else
-			outcome = CRONOFY_CANCELLED;
+			answer = CRONOFY_CANCELLED;
 	}
 	cJSON_Delete(json);
-	return outcome;
+	return answer;
 }
 
 /* {"errors": {"field": [{"key": "errors.required", "description": "required"}]}}, as one line. */
@@ -142,54 +124,17 @@ static void describe_errors(struct span body, struct buffer *out)
 	cJSON_Delete(json);
 }
 
-static enum cronofy_outcome outcome_of_status(long status)
+enum cronofy_answer cronofy_read_reply(long status, struct span body, const char *invite_id,
+				       struct buffer *calendar, struct problem *why)
 {
-	switch (status) {
-	case 400:
-	case 422:
-		return CRONOFY_INVALID;
-	case 404:
-	case 410:
-		return CRONOFY_UNKNOWN_INVITE;
-	case 401:
-		return CRONOFY_BAD_KEY;
-	case 402:
-	case 403:
-		return CRONOFY_NOT_ALLOWED;
-	case 423:
-		return CRONOFY_CREDENTIALS;
-	case 429:
-		return CRONOFY_LIMIT;
-	default:
-		if (status >= 300 && status < 400)
-			return CRONOFY_REDIRECT;
-		return status >= 500 ? CRONOFY_OUTAGE : CRONOFY_BAD_REPLY;
-	}
-}
-
-enum cronofy_outcome cronofy_read_reply(long status, struct span body, const char *invite_id,
-					struct buffer *calendar, struct problem *why)
-{
-	static const char *const meanings[] = {
-		[CRONOFY_INVALID] = "it does not accept the request",
-		[CRONOFY_UNKNOWN_INVITE] = "it knows no such invite for this recipient",
-		[CRONOFY_BAD_KEY] = "the API key is not known in this data center",
-		[CRONOFY_NOT_ALLOWED] = "the account's plan or privileges do not allow it",
-		[CRONOFY_CREDENTIALS] = "the calendar provider's credentials are not valid",
-		[CRONOFY_LIMIT] = "the account is over its rate limit",
-		[CRONOFY_REDIRECT] = "it answered with a redirect, which is never followed",
-		[CRONOFY_OUTAGE] = "it has an outage",
-		[CRONOFY_BAD_REPLY] = "an answer that we do not know",
-	};
+	const enum cronofy_answer answer = cronofy_answer_of_status(status);
 	struct buffer details = buffer_with_maximum(sizeof(why->text) / 2);
-	enum cronofy_outcome outcome;
 
 	if (status >= 200 && status < 300)
 		return read_success(body, invite_id, calendar, why);
-	outcome = outcome_of_status(status);
 	describe_errors(body, &details);
-	problem_set(why, "%s (HTTP %ld)%s%s", meanings[outcome], status,
+	problem_set(why, "%s (HTTP %ld)%s%s", cronofy_meaning(answer)->text, status,
 		    details.length > 0 ? ": " : "", details.length > 0 ? details.data : "");
 	buffer_free(&details);
-	return outcome;
+	return answer;
 }

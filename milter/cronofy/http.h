@@ -38,6 +38,7 @@ struct http_reply {
 	bool misconfigured;   /* not arrived: the fault is in our own configuration */
 	bool connection_died; /* not arrived: a kept connection was dead; worth another try at once */
 	bool too_large;       /* not arrived: it was over a limit, here */
+	bool failed_here;     /* not arrived: this process could not even try, for want of memory */
 	long status;          /* as HTTP's */
 	long version;         /* 10, 11, 20 */
 	long long retry_after; /* ms; -1 if the server did not say */

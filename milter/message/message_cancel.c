@@ -6,34 +6,50 @@
 #include <string.h>
 
 /* SMTP's enhanced status code (RFC 3463) for what Cronofy said, or did not say. */
-static const char *enhanced_status(const struct cancel_result *cancel)
+static const char *enhanced_status(enum cronofy_answer answer)
 {
-	static const char *const codes[] = {
-		[CRONOFY_CANCELLED] = "4.5.0", /* ... but the calendar was not usable */
-		[CRONOFY_INVALID] = "5.5.4",   /* invalid command arguments */
-		[CRONOFY_UNKNOWN_INVITE] = "5.5.0",
-		[CRONOFY_BAD_KEY] = "4.7.8", /* authentication credentials invalid */
-		[CRONOFY_NOT_ALLOWED] = "4.7.0",
-		[CRONOFY_CREDENTIALS] = "4.7.0",
-		[CRONOFY_LIMIT] = "4.4.5",    /* congestion */
-		[CRONOFY_REDIRECT] = "4.4.4", /* unable to route */
-		[CRONOFY_OUTAGE] = "4.4.1",   /* no answer from host */
-		[CRONOFY_BAD_REPLY] = "4.5.0",
-	};
-
-	return cancel->answered ? codes[cancel->reply] : "4.4.1";
+	switch (answer) {
+	case CRONOFY_INVALID:
+		return "5.5.4"; /* invalid command arguments */
+	case CRONOFY_UNKNOWN_INVITE:
+		return "5.5.0";
+	case CRONOFY_BAD_KEY:
+		return "4.7.8"; /* authentication credentials invalid */
+	case CRONOFY_PLAN:
+	case CRONOFY_NOT_ALLOWED:
+	case CRONOFY_CREDENTIALS:
+		return "4.7.0";
+	case CRONOFY_LIMIT:
+		return "4.4.5"; /* congestion */
+	case CRONOFY_NOT_CRONOFY:
+	case CRONOFY_REDIRECT:
+		return "4.4.4"; /* unable to route */
+	case CRONOFY_NO_ANSWER:
+	case CRONOFY_TOO_EARLY:
+	case CRONOFY_OUTAGE:
+		return "4.4.1"; /* no answer from host */
+	case CRONOFY_MISCONFIGURED:
+		return "4.3.5"; /* system incorrectly configured */
+	case CRONOFY_NOT_READ:
+		return "4.3.0";
+	case CRONOFY_CANCELLED: /* ... but the calendar was not usable */
+	case CRONOFY_BAD_REPLY:
+	case CRONOFY_ANSWERS:
+		break;
+	}
+	return "4.5.0";
 }
 
 static void handle_failure(struct message *message)
 {
 	const struct cancel_result *cancel = &message->cancel;
-	const char *enhanced = enhanced_status(cancel);
+	const char *enhanced = enhanced_status(cancel->answer);
 	char reason[sizeof(cancel->why.text) + 256], shown[96];
 
 	problem_quote(shown, sizeof(shown), message->tag.id, strlen(message->tag.id));
 	snprintf(reason, sizeof(reason), "invite \"%s\" of <%.100s>: %s", shown,
 		 message->invite_recipient, cancel->why.text);
-	message->verdict.by_cronofy = true;
+	message->verdict.by_cronofy = cancel->outcome != CANCEL_FAILED;
 	switch (cancel->outcome) {
 	case CANCEL_REFUSED:
 		message->result = "refused";
@@ -43,12 +59,17 @@ static void handle_failure(struct message *message)
 	case CANCEL_INTERRUPTED:
 		message_tempfail(message, "4.4.2", "interrupted", LOG_LEVEL_WARNING, reason);
 		break;
+	case CANCEL_FAILED: /* not on_unavailable: Cronofy has nothing to do with it */
+		message_fail_here(message, cancel->why.text);
+		break;
 	case CANCEL_NO_TURN: /* not on_unavailable: nothing is wrong with Cronofy */
 		message_tempfail(message, "4.4.5", "no_turn", LOG_LEVEL_WARNING, reason);
 		break;
 	default:
 		message->result = "unavailable";
-		message->level = cancel->needs_administrator ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
+		message->level = cronofy_meaning(cancel->answer)->needs_administrator
+					 ? LOG_LEVEL_ERROR
+					 : LOG_LEVEL_WARNING;
 		message_fall_back(message, message->config->on_unavailable, enhanced, reason);
 		break;
 	}
@@ -117,13 +138,6 @@ static bool use_kept_calendar(struct message *message, const char *kept)
 	return false;
 }
 
-/* May the answer mean that the invite is cancelled already? */
-static bool may_be_cancelled_already(const struct cancel_result *cancel)
-{
-	return cancel->outcome == CANCEL_REFUSED && cancel->answered &&
-	       (cancel->status == 404 || cancel->status == 410 || cancel->status == 422);
-}
-
 void message_end_probe(struct message *message)
 {
 	message->result = "probe";
@@ -164,7 +178,7 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 	cancel_invite(message->services->http, &request, &message->cancel);
 	if (message->cancel.outcome == CANCEL_DONE)
 		take_calendar(message);
-	else if (!may_be_cancelled_already(&message->cancel) || !message_find_latest(message) ||
-		 !use_kept_calendar(message, "fallback"))
+	else if (!cronofy_meaning(message->cancel.answer)->may_be_cancelled ||
+		 !message_find_latest(message) || !use_kept_calendar(message, "fallback"))
 		handle_failure(message);
 }

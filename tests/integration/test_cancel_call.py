@@ -100,7 +100,6 @@ ANSWERS = {
     "gzip": (trouble("gzip"), CANCELLED),
     "hang_up": (trouble("hang_up"), CANCELLED),
     # refused
-    "400": (status(400), REFUSED, "400"),
     "422": (status(422), REFUSED, "422", "smart_invite_id", "errors.required"),
     "422 html": (status(422, "<h1>No</h1>"), REFUSED, "422"),
     "422 empty": (status(422, ""), REFUSED, "422"),
@@ -109,13 +108,17 @@ ANSWERS = {
     "404 html": (status(404, "<h1>Not found</h1>"), REFUSED, "404"),
     "410": (status(410), REFUSED, "410"),
     # only an administrator can mend it
+    "400": (status(400), TEMPORARY, "400", "proxy or firewall"),
     "401": (status(401), TEMPORARY, "401", "key"),
-    "402": (status(402), TEMPORARY, "402"),
-    "403": (status(403), TEMPORARY, "403"),
+    "402": (status(402), TEMPORARY, "402", "plan"),
+    "403": (status(403), TEMPORARY, "403", "privileges"),
     "301": (trouble("redirect", status=301), TEMPORARY, "301"),
     "302": (trouble("redirect"), TEMPORARY, "302"),
     "307": (trouble("redirect", status=307), TEMPORARY, "307"),
     "308": (trouble("redirect", status=308), TEMPORARY, "308"),
+    # a proxy's
+    "408": (status(408), TEMPORARY, "408", "proxy"),
+    "425": (status(425), TEMPORARY, "425", "proxy"),
     # outages
     "423": (status(423), TEMPORARY, "423"),
     "429": (status(429), TEMPORARY, "429"),
@@ -287,7 +290,7 @@ def test_speaks_http2_where_it_is_offered(http2, workdir, listener, version):
 
 # Time and attempts
 
-@pytest.mark.parametrize("name", ["503", "reset", "429"])
+@pytest.mark.parametrize("name", ["503", "reset", "429", "408", "425"])
 def test_tries_an_outage_again_as_often_as_configured(cronofy, workdir, name):
     cronofy.script(ID, forever(ANSWERS[name][0]))
     result = cancel(workdir, cronofy, attempts=3, deadline="10s")

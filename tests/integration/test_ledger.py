@@ -272,7 +272,7 @@ class TestAnotherMessage:
         cronofy.script("board-1", forever(status(404)))
         assert calendar_of(deliver(running, another(3))) == calendar_of(second)
 
-    @pytest.mark.parametrize("code, action", [(400, "reject"), (401, "tempfail"),
+    @pytest.mark.parametrize("code, action", [(400, "tempfail"), (401, "tempfail"),
                                               (403, "tempfail"), (302, "tempfail"),
                                               (503, "tempfail")])
     def test_does_not_fall_back_on_any_other_answer(self, make, cronofy, code, action):
