@@ -1,3 +1,4 @@
+/* Bytes that grow up to a maximum. */
 #include "buffer.h"
 
 #include <stdarg.h>
@@ -26,7 +27,7 @@ static bool reserve(struct buffer *buffer, size_t more)
 		capacity *= 2;
 	data = realloc(buffer->data, capacity);
 	if (!data) {
-		buffer->failed = true;
+		buffer->failed = buffer->out_of_memory = true;
 		return false;
 	}
 	buffer->data = data;
@@ -58,7 +59,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 	needed = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
 	if (needed < 0) {
-		buffer->failed = true;
+		buffer->failed = buffer->out_of_memory = true;
 		return;
 	}
 	if (!reserve(buffer, (size_t)needed))
@@ -69,10 +70,15 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 	buffer->length += (size_t)needed;
 }
 
+struct span buffer_span(const struct buffer *buffer)
+{
+	return (struct span){buffer->data ? buffer->data : "", buffer->length};
+}
+
 void buffer_clear(struct buffer *buffer)
 {
 	buffer->length = 0;
-	buffer->failed = false;
+	buffer->failed = buffer->out_of_memory = false;
 	if (buffer->data)
 		buffer->data[0] = '\0';
 }

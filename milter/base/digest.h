@@ -1,11 +1,10 @@
 /*
- * digest: SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104) of fields, as lower-case hexadecimal digits;
- * the one file that knows libcrypto.
+ * digest: SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104) of fields, as lower-case hexadecimal digits.
  */
 #ifndef DIGEST_H
 #define DIGEST_H
 
-#include "field.h"
+#include "span.h"
 
 #include <stdbool.h>
 #include <stddef.h>

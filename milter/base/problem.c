@@ -1,3 +1,4 @@
+/* Why something could not be done. */
 #include "problem.h"
 
 #include "utf8.h"
@@ -6,14 +7,29 @@
 #include <stdio.h>
 #include <string.h>
 
+static void fill(struct problem *problem, bool cannot_tell, const char *format, va_list arguments)
+{
+	problem->cannot_tell = cannot_tell;
+	vsnprintf(problem->text, sizeof(problem->text), format, arguments);
+	utf8_trim_end(problem->text);
+}
+
 void problem_set(struct problem *problem, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(problem->text, sizeof(problem->text), format, arguments);
+	fill(problem, false, format, arguments);
 	va_end(arguments);
-	utf8_trim_end(problem->text);
+}
+
+void problem_cannot_tell(struct problem *problem, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fill(problem, true, format, arguments);
+	va_end(arguments);
 }
 
 const char *problem_quote(char *out, size_t size, const char *text, size_t length)

@@ -1,3 +1,4 @@
+/* Well-formed UTF-8. */
 #include "utf8.h"
 
 #include <string.h>
@@ -38,6 +39,17 @@ bool utf8_is_control(const char *text, size_t n)
 	if (n == 1)
 		return s[0] < 0x20 || s[0] == 0x7f;
 	return n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
+}
+
+bool utf8_has_control(const char *text, size_t length)
+{
+	for (size_t i = 0, n; i < length; i += n) {
+		n = utf8_sequence(text + i, length - i);
+		if (utf8_is_control(text + i, n))
+			return true;
+		n += n == 0;
+	}
+	return false;
 }
 
 /* How many leading bytes are ASCII; eight at a time where it can. */

@@ -12,6 +12,9 @@ size_t utf8_sequence(const char *text, size_t length);
 /* Is the sequence of `n` bytes at `text` a control character (U+0000-1F, U+7F-9F)? */
 bool utf8_is_control(const char *text, size_t n);
 
+/* Is there a control character in the text? Bytes that are no UTF-8 are none. */
+bool utf8_has_control(const char *text, size_t length);
+
 /* Are all bytes below 0x80? */
 bool utf8_is_ascii(const char *text, size_t length);
 

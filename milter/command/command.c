@@ -120,11 +120,6 @@ static int read_calendar(struct rewriting *rewriting, const char *path)
 	return good ? EX_OK : EX_DATAERR;
 }
 
-static struct span span_of(const struct buffer *buffer)
-{
-	return (struct span){buffer->data ? buffer->data : "", buffer->length};
-}
-
 static int rewrite(struct rewriting *rewriting, const char *message_path, const char *calendar_path)
 {
 	unsigned char random[MIME_STEMS * MIME_STEM_DIGITS / 2];
@@ -135,7 +130,7 @@ static int rewrite(struct rewriting *rewriting, const char *message_path, const 
 		return EX_NOINPUT;
 	mail_file_each_header(&rewriting->file, take_header, rewriting);
 	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
-		rewriting->scanner = mime_scanner_new(span_of(&rewriting->headers.content), random);
+		rewriting->scanner = mime_scanner_new(buffer_span(&rewriting->headers.content), random);
 	if (!rewriting->scanner || rewriting->headers.content.failed) {
 		problem_set(&rewriting->why, "no memory for the headers, or they are too large");
 		return EX_OSERR;
@@ -155,13 +150,13 @@ static int rewrite(struct rewriting *rewriting, const char *message_path, const 
 	if (rewriting->headers.signed_already)
 		fprintf(stderr, "warning: the DKIM-Signature that is there breaks: sign later\n");
 	if (!rewrite_make(&rewriting->rewrite, &rewriting->plan,
-			  span_of(&rewriting->headers.content),
-			  span_of(&rewriting->calendar.text))) {
+			  buffer_span(&rewriting->headers.content),
+			  buffer_span(&rewriting->calendar.text))) {
 		problem_set(&rewriting->why, "no memory for the calendar");
 		return EX_OSERR;
 	}
-	headers_strip_tags(&rewriting->headers, TAG_NAME, &rewriting->edits);
-	headers_follow_rewrite(&rewriting->headers, &rewriting->rewrite, &rewriting->edits);
+	header_edits_strip_tags(&rewriting->headers, TAG_NAME, &rewriting->edits);
+	header_edits_follow_rewrite(&rewriting->headers, &rewriting->rewrite, &rewriting->edits);
 	mail_file_write_headers(&rewriting->file, &rewriting->edits, stdout);
 	if (rewriting->body.length == 0)
 		copy_body(rewriting, 0, "", 0);
@@ -240,7 +235,7 @@ static void keep_calendar(const struct config *config, const struct cancel_reque
 
 	if (!ledger)
 		return;
-	if (!ledger_keep(ledger, &key, span_of(&result->calendar), &why))
+	if (!ledger_keep(ledger, &key, buffer_span(&result->calendar), &why))
 		fprintf(stderr, "warning: %s\n", why.text);
 	ledger_record(ledger, &record);
 	ledger_free(ledger);
@@ -253,7 +248,7 @@ static int take_calendar(const struct config *config, const struct cancel_reques
 	struct problem why;
 	int exit_code = EX_TEMPFAIL;
 
-	if (!calendar_accept(&calendar, span_of(&result->calendar), request->recipient, NULL,
+	if (!calendar_accept(&calendar, buffer_span(&result->calendar), request->recipient, NULL,
 			     &why)) {
 		fprintf(stderr, "cancel-invite-milter: Cronofy: the calendar cannot be sent: %s\n",
 			why.text);
@@ -282,7 +277,7 @@ int command_cancel(const struct config *config, const char *invite_id, const cha
 	if (!account)
 		return EX_USAGE;
 	if (!tag_is_id((struct span){invite_id, strlen(invite_id)}) ||
-	    !tag_is_address((struct span){recipient, strlen(recipient)}))
+	    !address_is_valid((struct span){recipient, strlen(recipient)}))
 		return complain(EX_USAGE,
 				"--cancel takes an invite's id and its recipient's address");
 	http = http_start(&why);

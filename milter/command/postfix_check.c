@@ -37,11 +37,6 @@ static struct span socket_of(struct span element)
 	return found;
 }
 
-static struct span span_of(const struct buffer *buffer)
-{
-	return (struct span){buffer->data ? buffer->data : "", buffer->length};
-}
-
 /* unix:cancel-invite-milter/milter.sock is relative to the queue directory. */
 static bool is_our_path(const struct files *files, struct span path)
 {
@@ -120,7 +115,7 @@ static struct filter_list look_at_filters(const struct files *files, struct span
 static struct filter_list filters_of(const struct files *files, const char *name)
 {
 	struct buffer value = postfix_text_parameter(files->main_cf, name, "");
-	const struct filter_list found = look_at_filters(files, span_of(&value));
+	const struct filter_list found = look_at_filters(files, buffer_span(&value));
 
 	buffer_free(&value);
 	return found;
@@ -286,7 +281,7 @@ static void check_service(const struct files *files, struct span service, struct
 		struct buffer list = postfix_text_expanded(files->main_cf, value);
 
 		if (span_is(name, "smtpd_milters") &&
-		    !look_at_filters(files, span_of(&list)).has_ours)
+		    !look_at_filters(files, buffer_span(&list)).has_ours)
 			buffer_printf(files->warnings,
 				      "master.cf: %s has smtpd_milters of its own, without this "
 				      "filter: mail there cancels nothing\n",
@@ -306,7 +301,7 @@ static void check_services(struct files *files)
 	struct span rest = files->master_cf;
 
 	while (postfix_text_next_line(&rest, &line)) {
-		struct span text = span_of(&line), service, type;
+		struct span text = buffer_span(&line), service, type;
 
 		if (!postfix_text_next_element(&text, POSTFIX_TEXT_BLANKS, &service) ||
 		    !postfix_text_next_element(&text, POSTFIX_TEXT_BLANKS, &type))
@@ -384,7 +379,7 @@ bool postfix_check_folder(const char *folder, const struct config *config, struc
 
 	if (seen) {
 		read_file(folder, "master.cf", &master_cf);
-		postfix_check(span_of(&main_cf), span_of(&master_cf), config, warnings);
+		postfix_check(buffer_span(&main_cf), buffer_span(&master_cf), config, warnings);
 	}
 	buffer_free(&main_cf);
 	buffer_free(&master_cf);

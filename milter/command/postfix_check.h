@@ -11,7 +11,7 @@
 
 #include "buffer.h"
 #include "config.h"
-#include "field.h"
+#include "span.h"
 
 #include <stdbool.h>
 

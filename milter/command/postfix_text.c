@@ -52,11 +52,6 @@ bool postfix_text_next_line(struct span *rest, struct buffer *out)
 	return found;
 }
 
-static struct span span_of(const struct buffer *buffer)
-{
-	return (struct span){buffer->data ? buffer->data : "", buffer->length};
-}
-
 /* Cuts "name = value" in two. False if there is no = in it. */
 static bool cut_assignment(struct span text, struct span *name, struct span *value)
 {
@@ -82,7 +77,7 @@ static bool find_parameter(struct span main_cf, struct span wanted, struct buffe
 	bool found = false;
 
 	while (postfix_text_next_line(&rest, &line)) {
-		if (!cut_assignment(span_of(&line), &name, &value) || !same(name, wanted))
+		if (!cut_assignment(buffer_span(&line), &name, &value) || !same(name, wanted))
 			continue;
 		found = true;
 		buffer_clear(&last);
@@ -127,7 +122,7 @@ static void expand(struct span main_cf, struct span text, int depth, int *left, 
 		if (length > 0 && depth<EXPANSION_DEPTH && * left> 0) {
 			(*left)--;
 			if (find_parameter(main_cf, name, &value))
-				expand(main_cf, span_of(&value), depth + 1, left, out);
+				expand(main_cf, buffer_span(&value), depth + 1, left, out);
 			buffer_free(&value);
 			continue;
 		}
@@ -151,7 +146,7 @@ struct buffer postfix_text_parameter(struct span main_cf, const char *name, cons
 
 	if (!find_parameter(main_cf, (struct span){name, strlen(name)}, &raw))
 		buffer_append_text(&raw, initial);
-	out = postfix_text_expanded(main_cf, span_of(&raw));
+	out = postfix_text_expanded(main_cf, buffer_span(&raw));
 	buffer_free(&raw);
 	return out;
 }
@@ -176,7 +171,7 @@ long long postfix_text_number(struct span main_cf, const char *name, const char 
 			      char *unit)
 {
 	struct buffer value = postfix_text_parameter(main_cf, name, initial);
-	const long long number = number_of(span_trim(span_of(&value)), unit);
+	const long long number = number_of(span_trim(buffer_span(&value)), unit);
 
 	buffer_free(&value);
 	return number;
@@ -185,7 +180,7 @@ long long postfix_text_number(struct span main_cf, const char *name, const char 
 bool postfix_text_is_set(struct span main_cf, const char *name)
 {
 	struct buffer value = postfix_text_parameter(main_cf, name, "");
-	const bool set = span_trim(span_of(&value)).length > 0;
+	const bool set = span_trim(buffer_span(&value)).length > 0;
 
 	buffer_free(&value);
 	return set;

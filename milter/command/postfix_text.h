@@ -8,7 +8,7 @@
 #define POSTFIX_TEXT_H
 
 #include "buffer.h"
-#include "field.h"
+#include "span.h"
 
 #include <stdbool.h>
 

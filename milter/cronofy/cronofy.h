@@ -9,7 +9,7 @@
 
 #include "buffer.h"
 #include "cronofy_answer.h"
-#include "field.h"
+#include "span.h"
 #include "problem.h"
 
 #include <stdbool.h>

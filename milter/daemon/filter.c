@@ -322,7 +322,7 @@ static bool reroute(SMFICTX *context, const struct envelope *envelope)
 {
 	struct buffer address = buffer_with_maximum(1024), parameters = buffer_with_maximum(4096);
 	struct envelope_recipient recipient;
-	char old[TAG_ADDRESS_MAXIMUM + 3];
+	char old[ADDRESS_MAXIMUM + 3];
 	bool good = true;
 	size_t at = 0;
 

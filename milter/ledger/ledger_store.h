@@ -13,7 +13,7 @@
 
 #include "record.h"
 #include "buffer.h"
-#include "field.h"
+#include "span.h"
 #include "problem.h"
 
 #include <stdbool.h>

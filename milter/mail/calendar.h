@@ -8,7 +8,7 @@
 #define CALENDAR_H
 
 #include "buffer.h"
-#include "field.h"
+#include "span.h"
 #include "problem.h"
 
 #include <stdbool.h>

@@ -62,7 +62,7 @@ void envelope_add(struct envelope *envelope, const char *address, char *const *p
 		length -= 2;
 	}
 	/* The beginning of an address is another address: one that is too long is none. */
-	if (length > TAG_ADDRESS_MAXIMUM)
+	if (length > ADDRESS_MAXIMUM)
 		length = 0;
 	if (envelope->text.failed)
 		return;
@@ -125,7 +125,7 @@ bool envelope_original(const struct envelope_recipient *recipient, char *out, si
 		out[used++] = c;
 	}
 	out[used] = '\0';
-	return tag_is_address((struct span){out, used}) && strlen(out) == used;
+	return address_is_valid((struct span){out, used}) && strlen(out) == used;
 }
 
 static void append_xtext(struct buffer *out, const char *text)

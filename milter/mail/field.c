@@ -1,34 +1,8 @@
+/* Header field values: media type, parameters, first word, address. */
 #include "field.h"
 
 #include <string.h>
 #include <strings.h>
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-bool span_is(struct span span, const char *text)
-{
-	return strlen(text) == span.length && strncasecmp(span.at, text, span.length) == 0;
-}
-
-struct span span_trim(struct span span)
-{
-	while (span.length > 0 && is_space(span.at[0])) {
-		span.at++;
-		span.length--;
-	}
-	while (span.length > 0 && is_space(span.at[span.length - 1]))
-		span.length--;
-	return span;
-}
-
-static void advance(struct span *rest, size_t n)
-{
-	rest->at += n;
-	rest->length -= n;
-}
 
 /* White space and comments, which nest (RFC 5322, 3.2.2). */
 static void skip_comments(struct span *rest)
@@ -43,11 +17,11 @@ static void skip_comments(struct span *rest)
 		} else if (depth > 0 && c == ')') {
 			depth--;
 		} else if (depth > 0 && c == '\\' && rest->length > 1) {
-			advance(rest, 1);
-		} else if (depth == 0 && !is_space(c)) {
+			span_advance(rest, 1);
+		} else if (depth == 0 && !span_is_space(c)) {
 			return;
 		}
-		advance(rest, 1);
+		span_advance(rest, 1);
 	}
 }
 
@@ -62,7 +36,7 @@ static struct span take_token(struct span *rest)
 	struct span token = {rest->at, 0};
 
 	while (rest->length > 0 && is_token_character(rest->at[0])) {
-		advance(rest, 1);
+		span_advance(rest, 1);
 		token.length++;
 	}
 	return token;
@@ -75,7 +49,7 @@ bool field_media_type(struct span value, struct span *type, struct span *subtype
 	skip_comments(&value);
 	if (type->length == 0 || value.length == 0 || value.at[0] != '/')
 		return false;
-	advance(&value, 1);
+	span_advance(&value, 1);
 	skip_comments(&value);
 	*subtype = take_token(&value);
 	return subtype->length > 0;
@@ -106,23 +80,23 @@ static void put(struct writer *writer, char c)
 static bool take_parameter_value(struct span *rest, struct writer *writer)
 {
 	if (rest->length > 0 && rest->at[0] == '"') {
-		advance(rest, 1);
+		span_advance(rest, 1);
 		while (rest->length > 0 && rest->at[0] != '"') {
 			if (rest->at[0] == '\\' && rest->length > 1)
-				advance(rest, 1);
+				span_advance(rest, 1);
 			if (rest->at[0] != '\r' && rest->at[0] != '\n')
 				put(writer, rest->at[0]);
-			advance(rest, 1);
+			span_advance(rest, 1);
 		}
 		if (rest->length == 0)
 			return false;
-		advance(rest, 1);
+		span_advance(rest, 1);
 	} else {
 		/* Real mail leaves boundaries with = and / unquoted: take all up to a space or ;. */
-		while (rest->length > 0 && !is_space(rest->at[0]) && rest->at[0] != ';' &&
+		while (rest->length > 0 && !span_is_space(rest->at[0]) && rest->at[0] != ';' &&
 		       rest->at[0] != '(' && rest->at[0] != '"') {
 			put(writer, rest->at[0]);
-			advance(rest, 1);
+			span_advance(rest, 1);
 		}
 	}
 	skip_comments(rest);
@@ -141,7 +115,7 @@ static void skip_to_next_parameter(struct span *rest)
 			skip_comments(rest);
 			continue;
 		}
-		advance(rest, c == '\\' && quoted && rest->length > 1 ? 2 : 1);
+		span_advance(rest, c == '\\' && quoted && rest->length > 1 ? 2 : 1);
 		if (c == '"')
 			quoted = !quoted;
 		else if (c == ';' && !quoted)
@@ -168,7 +142,7 @@ enum field_parameter field_parameter(struct span value, const char *name, char *
 		skip_comments(&value);
 		if (result != FIELD_PARAMETER_ABSENT || value.length == 0 || value.at[0] != '=')
 			return FIELD_PARAMETER_UNUSABLE;
-		advance(&value, 1);
+		span_advance(&value, 1);
 		skip_comments(&value);
 		if (!take_parameter_value(&value, &writer))
 			return FIELD_PARAMETER_UNUSABLE;
@@ -190,7 +164,7 @@ struct span field_address(struct span value)
 		} else if (value.at[i] == '"') {
 			quoted = !quoted;
 		} else if (value.at[i] == '<' && !quoted) {
-			advance(&value, i + 1);
+			span_advance(&value, i + 1);
 			end = memchr(value.at, '>', value.length);
 			if (!end)
 				return (struct span){value.at, 0};
@@ -202,6 +176,18 @@ struct span field_address(struct span value)
 	if (!memchr(value.at, '@', value.length) || memchr(value.at, ' ', value.length))
 		value.length = 0;
 	return value;
+}
+
+bool field_is_content(struct span name)
+{
+	static const char prefix[] = "Content-";
+
+	for (size_t i = 0; i < name.length; i++)
+		if (name.at[i] <= ' ' || name.at[i] >= 0x7f)
+			return false;
+	return name.length >= sizeof(prefix) - 1 &&
+	       strncasecmp(name.at, prefix, sizeof(prefix) - 1) == 0 &&
+	       !span_is(name, "Content-Class");
 }
 
 bool field_next(struct span *block, struct span *name, struct span *value)
@@ -226,6 +212,6 @@ bool field_next(struct span *block, struct span *name, struct span *value)
 	*value = (struct span){block->at + colon + 1, end - colon - 1};
 	if (value->length > 0 && value->at[value->length - 1] == '\r')
 		value->length--;
-	advance(block, end < block->length ? end + 1 : end);
+	span_advance(block, end < block->length ? end + 1 : end);
 	return true;
 }

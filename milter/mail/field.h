@@ -8,20 +8,10 @@
 #ifndef FIELD_H
 #define FIELD_H
 
+#include "span.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-
-/* A piece of somebody else's bytes; not NUL-terminated. */
-struct span {
-	const char *at;
-	size_t length;
-};
-
-/* Does the span hold this text, ASCII letters compared without case? */
-bool span_is(struct span span, const char *text);
-
-/* The span without white space (space, tab, CR, LF) at its ends. */
-struct span span_trim(struct span span);
 
 /*
  * The type and subtype of a Content-Type value, both within it. False if there is no type/subtype
@@ -49,6 +39,9 @@ enum field_parameter field_parameter(struct span value, const char *name, char *
  * bare address. Empty if there is none.
  */
 struct span field_address(struct span value);
+
+/* Does a field of this name describe the content of its entity: Content-*, but for Content-Class? */
+bool field_is_content(struct span name);
 
 /*
  * Walks over the fields of a header block (of a MIME part, or of a message). `*block` is shortened

@@ -1,15 +1,11 @@
 /*
- * headers: what is kept of a message's headers, and how they change.
- *
- * Of most headers nothing is kept. The changes are told in a way that every MTA carries out alike.
+ * headers: what is kept of a message's headers. Of most nothing is.
  */
 #ifndef HEADERS_H
 #define HEADERS_H
 
+#include "address.h"
 #include "buffer.h"
-#include "field.h"
-#include "rewrite.h"
-#include "tag.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +26,7 @@ struct headers {
 	size_t mime_versions;
 	bool mime_version_is_1_0;           /* the first one's value */
 	bool signed_already;                /* there is a DKIM-Signature */
-	char from[TAG_ADDRESS_MAXIMUM + 1]; /* the address; "" if there is none */
+	char from[ADDRESS_MAXIMUM + 1]; /* the address; "" if there is none */
 	char message_id[256]; /* the first that says something, with <>; "" if none does */
 };
 
@@ -46,40 +42,5 @@ void headers_free(struct headers *headers);
  */
 void headers_add(struct headers *headers, const char *tag, const char *name, const char *value,
 		 bool space_cut);
-
-/* A change; values have no leading space. */
-struct header_edit {
-	enum {
-		HEADER_DELETE, /* those of that name from number `last` down to `first`, from 1 */
-		HEADER_CHANGE, /* the first one of that name */
-		HEADER_ADD,
-	} kind;
-	char name[HEADERS_NAME_MAXIMUM + 1];
-	size_t first, last;
-	char *value; /* of HEADER_CHANGE, HEADER_ADD: the edits' own; may be folded with LF */
-};
-
-/* Changes, to be carried out in their order. */
-struct header_edits {
-	struct header_edit *items;
-	size_t count;
-	bool failed; /* no memory for some of them */
-};
-
-/* All the tags go. */
-void headers_strip_tags(const struct headers *headers, const char *tag, struct header_edits *edits);
-
-/* Of the tags one is left, with this value. */
-void headers_replace_tags(const struct headers *headers, const char *tag, const char *value,
-			  struct header_edits *edits);
-
-/* A header more. */
-void headers_add_field(struct header_edits *edits, const char *name, const char *value);
-
-/* What has to change beside the body. */
-void headers_follow_rewrite(const struct headers *headers, const struct rewrite *rewrite,
-			    struct header_edits *edits);
-
-void header_edits_free(struct header_edits *edits);
 
 #endif

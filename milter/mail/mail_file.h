@@ -8,7 +8,7 @@
 #define MAIL_FILE_H
 
 #include "buffer.h"
-#include "headers.h"
+#include "header_edits.h"
 #include "problem.h"
 
 #include <stdbool.h>

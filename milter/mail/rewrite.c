@@ -1,5 +1,7 @@
+/* The text that is inserted into a message. */
 #include "rewrite.h"
 
+#include "base64.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -9,37 +11,7 @@
 /* Two copies of the largest calendar in base64, and 64 KiB of header fields. */
 #define INSERTION_MAXIMUM ((size_t)8 * 1024 * 1024)
 
-#define BASE64_LINE 57  /* bytes that give a line of 76 characters (RFC 2045, 6.8) */
-#define SMTP_LINE   998 /* RFC 5321, 4.5.3.1.6, the CRLF not counted */
-
-static void append_base64(struct buffer *out, struct span data)
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *at = (const unsigned char *)data.at;
-
-	while (data.length > 0) {
-		size_t n = data.length < BASE64_LINE ? data.length : BASE64_LINE;
-		char line[BASE64_LINE / 3 * 4 + 2];
-		size_t used = 0;
-
-		for (size_t i = 0; i < n; i += 3) {
-			unsigned int second = i + 1 < n ? at[i + 1] : 0;
-			unsigned int third = i + 2 < n ? at[i + 2] : 0;
-			unsigned int bits = (unsigned int)at[i] << 16 | second << 8 | third;
-
-			line[used++] = alphabet[bits >> 18];
-			line[used++] = alphabet[bits >> 12 & 63];
-			line[used++] = i + 1 < n ? alphabet[bits >> 6 & 63] : '=';
-			line[used++] = i + 2 < n ? alphabet[bits & 63] : '=';
-		}
-		line[used++] = '\r';
-		line[used++] = '\n';
-		buffer_append(out, line, used);
-		at += n;
-		data.length -= n;
-	}
-}
+#define SMTP_LINE 998 /* RFC 5321, 4.5.3.1.6, the CRLF not counted */
 
 /* Can it travel as it is, ASCII in lines fit for SMTP? Spam filters punish needless base64. */
 static bool is_7bit(struct span text)
@@ -70,7 +42,7 @@ static void append_calendar_part(struct buffer *out, const char *boundary, struc
 	if (plain)
 		buffer_append(out, calendar.at, calendar.length);
 	else
-		append_base64(out, calendar);
+		base64_append_lines(out, calendar);
 	buffer_append_text(out, "\r\n");
 }
 
@@ -85,20 +57,8 @@ static void append_attachment_part(struct buffer *out, const char *boundary, str
 		      "Content-Transfer-Encoding: base64\r\n"
 		      "\r\n",
 		      boundary);
-	append_base64(out, calendar);
+	base64_append_lines(out, calendar);
 	buffer_append_text(out, "\r\n");
-}
-
-bool rewrite_moves_field(struct span name)
-{
-	static const char prefix[] = "Content-";
-
-	for (size_t i = 0; i < name.length; i++)
-		if (name.at[i] <= ' ' || name.at[i] >= 0x7f)
-			return false;
-	return name.length >= sizeof(prefix) - 1 &&
-	       strncasecmp(name.at, prefix, sizeof(prefix) - 1) == 0 &&
-	       !span_is(name, "Content-Class");
 }
 
 /* The fields that describe E go inside with it; E without a Content-Type gets one that is true. */
@@ -109,7 +69,7 @@ static void append_inner_fields(struct buffer *out, const struct mime_plan *plan
 	struct span name, value;
 
 	while (field_next(&fields, &name, &value)) {
-		if (!rewrite_moves_field(name) || span_is(name, "Content-Length"))
+		if (!field_is_content(name) || span_is(name, "Content-Length"))
 			continue;
 		typed |= span_is(name, "Content-Type");
 		encoded |= span_is(name, "Content-Transfer-Encoding");

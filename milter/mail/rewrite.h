@@ -38,9 +38,6 @@ bool rewrite_make(struct rewrite *rewrite, const struct mime_plan *plan, struct 
 
 void rewrite_free(struct rewrite *rewrite);
 
-/* Is this a header that rewriting moves, changes or reads: Content-*, but for Content-Class? */
-bool rewrite_moves_field(struct span name);
-
 /* Takes the next bytes of the new body; false to stop. */
 typedef bool rewrite_writer(void *context, const char *data, size_t length);
 

@@ -12,18 +12,13 @@
 
 static const char version[] = "v1;";
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* ---- the proof ---- */
 
 /* A domain is the same in capitals (RFC 5321, 2.4), and some MTAs change them. */
-static struct span lower_domain(const char *sender, char lowered[TAG_ADDRESS_MAXIMUM + 1])
+static struct span lower_domain(const char *sender, char lowered[ADDRESS_MAXIMUM + 1])
 {
 	const char *at = strrchr(sender, '@');
-	const size_t length = strnlen(sender, TAG_ADDRESS_MAXIMUM);
+	const size_t length = strnlen(sender, ADDRESS_MAXIMUM);
 
 	for (size_t i = 0; i < length; i++)
 		lowered[i] =
@@ -31,24 +26,19 @@ static struct span lower_domain(const char *sender, char lowered[TAG_ADDRESS_MAX
 	return (struct span){lowered, length};
 }
 
-static struct span span_of(const char *text)
-{
-	return (struct span){text, strlen(text)};
-}
-
 static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
 		     char mac[DIGEST_LENGTH + 1])
 {
-	char time[32], lowered[TAG_ADDRESS_MAXIMUM + 1];
+	char time[32], lowered[ADDRESS_MAXIMUM + 1];
 	const struct span fields[] = {
-		span_of(version),
-		span_of(stamp->account),
-		span_of(stamp->id),
-		span_of(stamp->recipient),
-		span_of(stamp->probe ? "probe" : ""),
+		span_of_text(version),
+		span_of_text(stamp->account),
+		span_of_text(stamp->id),
+		span_of_text(stamp->recipient),
+		span_of_text(stamp->probe ? "probe" : ""),
 		{time, (size_t)snprintf(time, sizeof(time), "%lld", stamp->time)},
 		lower_domain(bond->sender, lowered),
-		span_of(bond->message_id),
+		span_of_text(bond->message_id),
 	};
 
 	return digest_with_key(bond->key, fields, sizeof(fields) / sizeof(fields[0]), mac);
@@ -120,7 +110,7 @@ static bool squeeze(struct span value, char out[STAMP_VALUE_MAXIMUM + 1])
 	size_t used = 0;
 
 	for (size_t i = 0; i < value.length; i++) {
-		if (is_space(value.at[i]))
+		if (span_is_space(value.at[i]))
 			continue;
 		if (value.at[i] == '\0' || used == STAMP_VALUE_MAXIMUM)
 			return false;
@@ -135,7 +125,7 @@ bool stamp_is_like(struct span value)
 	char text[STAMP_VALUE_MAXIMUM + 1];
 	size_t first = 0;
 
-	while (first < value.length && is_space(value.at[first]))
+	while (first < value.length && span_is_space(value.at[first]))
 		first++;
 	/* Most tags are none: not one byte of them is copied. */
 	if (first == value.length || (value.at[first] | 0x20) != 'v')

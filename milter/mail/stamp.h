@@ -14,8 +14,9 @@
 #ifndef STAMP_H
 #define STAMP_H
 
+#include "address.h"
 #include "buffer.h"
-#include "field.h"
+#include "span.h"
 #include "problem.h"
 #include "tag.h"
 
@@ -27,7 +28,7 @@
 struct stamp {
 	char account[STAMP_ACCOUNT_MAXIMUM + 1];
 	char id[TAG_ID_MAXIMUM + 1];
-	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the tag named none */
+	char recipient[ADDRESS_MAXIMUM + 1]; /* "" if the tag named none */
 	bool probe;                              /* nothing is to be cancelled */
 	long long time;                          /* seconds since 1970, when it was made */
 };

@@ -12,18 +12,18 @@
 #ifndef TAG_H
 #define TAG_H
 
-#include "field.h"
+#include "address.h"
 #include "problem.h"
+#include "span.h"
 
 #include <stdbool.h>
 
 #define TAG_ID_MAXIMUM      1024 /* bytes */
-#define TAG_ADDRESS_MAXIMUM 320  /* bytes; RFC 5321, 4.5.3.1: 64 + 1 + 255 */
 #define TAG_PROBE_PREFIX    "probe-"
 
 struct tag {
 	char id[TAG_ID_MAXIMUM + 1];             /* UTF-8, not empty, no control characters */
-	char recipient[TAG_ADDRESS_MAXIMUM + 1]; /* "" if the envelope's recipient is meant */
+	char recipient[ADDRESS_MAXIMUM + 1]; /* "" if the envelope's recipient is meant */
 	bool probe;
 };
 
@@ -32,11 +32,5 @@ bool tag_parse(struct tag *tag, struct span value, struct problem *why);
 
 /* Can this be an invite's id: UTF-8 without control characters, 1 to TAG_ID_MAXIMUM bytes? */
 bool tag_is_id(struct span text);
-
-/*
- * Can this be an invite's recipient: one @ with something at each side, no white space, no control
- * characters, valid UTF-8, at most TAG_ADDRESS_MAXIMUM bytes?
- */
-bool tag_is_address(struct span text);
 
 #endif

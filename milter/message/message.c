@@ -61,26 +61,6 @@ void message_free(struct message *message)
 
 /* ---- gathering ---- */
 
-/*
- * Copies an address as the MTA gives it: <user@host> from SMTP, user@host from sendmail(1). False
- * if it does not fit: the beginning of an address is another address.
- */
-static bool copy_address(char *out, size_t size, const char *address)
-{
-	size_t length = strlen(address);
-
-	if (length >= 2 && address[0] == '<' && address[length - 1] == '>') {
-		address++;
-		length -= 2;
-	}
-	out[0] = '\0';
-	if (length >= size)
-		return false;
-	memcpy(out, address, length);
-	out[length] = '\0';
-	return true;
-}
-
 static void set_role(struct message *message, const char *daemon)
 {
 	const struct config *config = message->config;
@@ -110,7 +90,7 @@ void message_begin(struct message *message, struct config *config,
 	snprintf(message->host, sizeof(message->host), "%s", origin->host);
 	message->announced_size = origin->size;
 	message->sender_fits =
-		copy_address(message->sender, sizeof(message->sender), origin->sender);
+		address_copy(message->sender, sizeof(message->sender), origin->sender);
 }
 
 void message_trust(struct message *message)
@@ -304,7 +284,7 @@ void message_finish(struct message *message, cancel_progress *progress, void *co
 {
 	if (message->strip_only) {
 		message->decided = true;
-		headers_strip_tags(&message->headers, message->config->header, &message->edits);
+		header_edits_strip_tags(&message->headers, message->config->header, &message->edits);
 	} else if (!message->decided && message->scanner) {
 		work(message, progress, context);
 	} else if (!message->decided) {

@@ -11,7 +11,7 @@
 #include "cancel.h"
 #include "config.h"
 #include "envelope.h"
-#include "headers.h"
+#include "header_edits.h"
 #include "http.h"
 #include "metrics.h"
 #include "ledger.h"

@@ -98,8 +98,8 @@ static void attach(struct message *message)
 		message_fail_here(message, "no memory for the calendar");
 		return;
 	}
-	headers_strip_tags(&message->headers, message->config->header, &message->edits);
-	headers_follow_rewrite(&message->headers, &message->rewrite, &message->edits);
+	header_edits_strip_tags(&message->headers, message->config->header, &message->edits);
+	header_edits_follow_rewrite(&message->headers, &message->rewrite, &message->edits);
 	message->has_new_body = true;
 	message_accept(message, "cancelled");
 }

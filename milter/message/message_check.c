@@ -111,9 +111,9 @@ static bool check_recipient_count(struct message *message)
 
 static bool check_address(struct message *message, const char *address)
 {
-	char text[TAG_ADDRESS_MAXIMUM + 128];
+	char text[ADDRESS_MAXIMUM + 128];
 
-	if (tag_is_address((struct span){address, strlen(address)}))
+	if (address_is_valid((struct span){address, strlen(address)}))
 		return true;
 	snprintf(text, sizeof(text),
 		 "the recipient \"%s\" is no address of the form user@domain; name the invite's "
@@ -127,9 +127,9 @@ static bool check_address(struct message *message, const char *address)
 static bool check_reroute(struct message *message, const struct envelope_recipient *recipient)
 {
 	const char *address = recipient->address;
-	char text[TAG_ADDRESS_MAXIMUM + 192];
+	char text[ADDRESS_MAXIMUM + 192];
 
-	if (tag_is_address((struct span){address, strlen(address)}) &&
+	if (address_is_valid((struct span){address, strlen(address)}) &&
 	    envelope_can_reroute(recipient))
 		return true;
 	snprintf(text, sizeof(text),

@@ -19,7 +19,7 @@ static bool add_message_id(struct message *message)
 	hex_write(digits, random, sizeof(random));
 	snprintf(message->headers.message_id, sizeof(message->headers.message_id), "<%s@%.200s>",
 		 digits, message->host[0] ? message->host : "cancel-invite-milter.invalid");
-	headers_add_field(&message->edits, "Message-ID", message->headers.message_id);
+	header_edits_add_field(&message->edits, "Message-ID", message->headers.message_id);
 	return true;
 }
 
@@ -48,7 +48,7 @@ void message_stamp(struct message *message)
 	}
 	bond = bond_of(message);
 	if (stamp_write(&stamp, &bond, &value)) {
-		headers_replace_tags(&message->headers, message->config->header, value.data,
+		header_edits_replace_tags(&message->headers, message->config->header, value.data,
 				     &message->edits);
 		message->rerouted = message->config->route == ROUTE_DOMAIN;
 		message_accept(message, "queued");

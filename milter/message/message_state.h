@@ -25,7 +25,7 @@ struct message {
 	bool trusted;
 	struct sockaddr_storage client; /* AF_UNSPEC if the MTA does not know it */
 	char login[256];
-	char sender[TAG_ADDRESS_MAXIMUM + 1];
+	char sender[ADDRESS_MAXIMUM + 1];
 	bool sender_fits;
 	long long announced_size; /* bytes; 0 if unknown */
 	char host[256];           /* the MTA's own name */
@@ -36,7 +36,7 @@ struct message {
 
 	/* Worked out. */
 	struct tag tag;
-	char invite_recipient[TAG_ADDRESS_MAXIMUM + 1]; /* ""; set where an invite is cancelled */
+	char invite_recipient[ADDRESS_MAXIMUM + 1]; /* ""; set where an invite is cancelled */
 	const struct account *account;
 	struct mime_scanner *scanner;
 	bool is_active; /* counted among the active messages, until it is forgotten */

@@ -53,7 +53,7 @@ void message_fall_back(struct message *message, int fallback, const char *enhanc
 		message_decide(message, MESSAGE_HOLD, "", "", reason);
 		break;
 	case FALLBACK_DELIVER:
-		headers_strip_tags(&message->headers, message->config->header, &message->edits);
+		header_edits_strip_tags(&message->headers, message->config->header, &message->edits);
 		message->level = LOG_LEVEL_WARNING;
 		message_decide(message, MESSAGE_ACCEPT, "", "", reason);
 		break;

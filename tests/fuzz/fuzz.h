@@ -6,7 +6,7 @@
 #define FUZZ_H
 
 #include "buffer.h"
-#include "field.h"
+#include "span.h"
 #include "problem.h"
 #include "utf8.h"
 
@@ -31,11 +31,6 @@ _Noreturn static inline void fuzz_fail(const char *condition, const char *file, 
 static inline struct span fuzz_span(const uint8_t *data, size_t size)
 {
 	return (struct span){size > 0 ? (const char *)data : "", size};
-}
-
-static inline struct span fuzz_span_of_buffer(const struct buffer *buffer)
-{
-	return (struct span){buffer->data ? buffer->data : "", buffer->length};
 }
 
 /* Cuts the first line, without its LF, off the front. */

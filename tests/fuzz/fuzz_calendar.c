@@ -8,7 +8,7 @@
 
 static void check_lines(const struct buffer *text)
 {
-	struct span rest = fuzz_span_of_buffer(text);
+	struct span rest = buffer_span(text);
 
 	must(text->length > 2 && memcmp(text->data + text->length - 2, "\r\n", 2) == 0);
 	must(utf8_valid(text->data, text->length));
@@ -48,7 +48,7 @@ static void check_content(struct span before, const struct buffer *after)
 	/* One that was there already may have had LF: then it stays in the old text alone. */
 	if (!memmem(before.at, before.length, "METHOD:CANCEL", 13)) {
 		append_content(&old, before);
-		append_content(&new, fuzz_span_of_buffer(after));
+		append_content(&new, buffer_span(after));
 		must(old.length == new.length && memcmp(old.data, new.data, old.length) == 0);
 	}
 	buffer_free(&old);
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct span text = fuzz_span(data, size);
 	struct calendar calendar, again;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!calendar_accept(&calendar, text, "guest@b.example", "boss@acme.example", &why)) {
 		fuzz_check_problem(&why);
@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_lines(&calendar.text);
 	check_content(text, &calendar.text);
 	if (calendar.text.length <= CALENDAR_MAXIMUM) {
-		must(calendar_accept(&again, fuzz_span_of_buffer(&calendar.text), "guest@b.example",
+		must(calendar_accept(&again, buffer_span(&calendar.text), "guest@b.example",
 				     "boss@acme.example", &why));
 		must(again.text.length == calendar.text.length &&
 		     memcmp(again.text.data, calendar.text.data, again.text.length) == 0);

@@ -19,7 +19,7 @@ static int open_files(void)
 
 static void check_faults(const struct buffer *faults, const char *path)
 {
-	struct span rest = fuzz_span_of_buffer(faults);
+	struct span rest = buffer_span(faults);
 
 	must(rest.length > 0);
 	must(utf8_valid(rest.at, rest.length));

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct span first = fuzz_take_line(&rest);
 	struct buffer body = buffer_with_maximum((size_t)8 << 20);
 	struct buffer calendar = buffer_with_maximum((size_t)1 << 20);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	enum cronofy_answer answer;
 	long status = 0;
 

@@ -21,11 +21,11 @@ static void add_line(struct envelope *envelope, struct span line)
 static void check(const struct envelope_recipient *recipient)
 {
 	struct buffer address = buffer_with_maximum(1024), parameters = buffer_with_maximum(8192);
-	char original[TAG_ADDRESS_MAXIMUM + 1];
+	char original[ADDRESS_MAXIMUM + 1];
 
-	must(strlen(recipient->address) <= TAG_ADDRESS_MAXIMUM);
+	must(strlen(recipient->address) <= ADDRESS_MAXIMUM);
 	if (envelope_original(recipient, original, sizeof(original)))
-		must(tag_is_address((struct span){original, strlen(original)}));
+		must(address_is_valid((struct span){original, strlen(original)}));
 	must(envelope_reroute(recipient, &address, &parameters));
 	must(strstr(address.data, ENVELOPE_SUFFIX ">"));
 	must(strstr(parameters.data, "ORCPT="));

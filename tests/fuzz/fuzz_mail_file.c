@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int memory = -1;
 	struct buffer body = buffer_with_maximum((size_t)16 << 20);
 	struct mail_file file;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	char path[64];
 
 	if (memory < 0)
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (mail_file_open(&file, path, &why)) {
 		must(mail_file_each_piece(&file, append_piece, &body, &why));
 		check_whole(fuzz_span(data, size), &file, &body);
-		check_headers(&file, fuzz_span_of_buffer(&file.headers));
+		check_headers(&file, buffer_span(&file.headers));
 	} else {
 		fuzz_check_problem(&why);
 	}

@@ -24,7 +24,7 @@ static void split(struct span message, struct buffer *fields, struct span *body)
 	}
 	headers = (struct span){message.at, message.length - body->length};
 	for (rest = headers; field_next(&rest, &name, &value);) {
-		if (!rewrite_moves_field(name) || name.length > 79)
+		if (!field_is_content(name) || name.length > 79)
 			continue;
 		buffer_append(fields, name.at, (size_t)(value.at + value.length - name.at));
 		buffer_append_text(fields, "\n");
@@ -143,7 +143,7 @@ static void check_second_pass(const struct rewrite *rewrite, struct span fields,
 
 	snprintf(type, sizeof(type), "Content-Type: %s\n", rewrite->content_type);
 	outcome = scan(rewrite->content_type[0] ? (struct span){type, strlen(type)} : fields,
-		       fuzz_span_of_buffer(new), SIZE_MAX / 2);
+		       buffer_span(new), SIZE_MAX / 2);
 	must(!outcome.accepted);
 }
 
@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rewrite rewrite;
 
 	split(message, &block, &body);
-	fields = fuzz_span_of_buffer(&block);
+	fields = buffer_span(&block);
 	outcome = scan(fields, body, SIZE_MAX / 2);
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		const struct outcome other = scan(fields, body, pieces[i]);

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	postfix_check(main_cf, master_cf, &config, &warnings);
 	must(warnings.length == 0 || warnings.data[warnings.length - 1] == '\n');
-	for (rest = fuzz_span_of_buffer(&warnings); rest.length > 0;) {
+	for (rest = buffer_span(&warnings); rest.length > 0;) {
 		line = fuzz_take_line(&rest);
 		must(line.length > 0 && utf8_valid(line.at, line.length));
 		for (size_t i = 0, n; i < line.length; i += n) {

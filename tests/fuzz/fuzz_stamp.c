@@ -16,12 +16,12 @@ static void text_of_line(char *out, size_t size, struct span *rest)
 static void check_again(const struct stamp *stamp, const struct stamp_bond *bond)
 {
 	struct buffer value = buffer_with_maximum((size_t)2 * STAMP_VALUE_MAXIMUM);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	struct stamp again;
 
 	must(stamp_write(stamp, bond, &value));
-	must(stamp_is_like(fuzz_span_of_buffer(&value)));
-	must(stamp_read(&again, fuzz_span_of_buffer(&value), bond, &why));
+	must(stamp_is_like(buffer_span(&value)));
+	must(stamp_read(&again, buffer_span(&value), bond, &why));
 	must(strcmp(again.account, stamp->account) == 0);
 	must(strcmp(again.id, stamp->id) == 0);
 	must(strcmp(again.recipient, stamp->recipient) == 0);
@@ -32,10 +32,10 @@ static void check_again(const struct stamp *stamp, const struct stamp_bond *bond
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span rest = fuzz_span(data, size);
-	char sender[TAG_ADDRESS_MAXIMUM + 1], message_id[256];
+	char sender[ADDRESS_MAXIMUM + 1], message_id[256];
 	const struct stamp_bond bond = {"a key", sender, message_id};
 	struct stamp stamp = {.account = "acme", .time = (long long)size};
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	text_of_line(sender, sizeof(sender), &rest);
 	text_of_line(message_id, sizeof(message_id), &rest);

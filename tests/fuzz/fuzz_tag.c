@@ -17,7 +17,7 @@ static void append_quoted(struct buffer *out, const char *text)
 static void check_again(const struct tag *tag)
 {
 	struct buffer value = buffer_with_maximum(10000);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	struct tag again;
 
 	append_quoted(&value, tag->id);
@@ -30,7 +30,7 @@ static void check_again(const struct tag *tag)
 	must(!value.failed);
 	/* What looks like an encoded word would be decoded once more. */
 	if (!strstr(value.data, "=?")) {
-		must(tag_parse(&again, fuzz_span_of_buffer(&value), &why));
+		must(tag_parse(&again, buffer_span(&value), &why));
 		must(strcmp(again.id, tag->id) == 0);
 		must(strcmp(again.recipient, tag->recipient) == 0);
 		must(again.probe == tag->probe);
@@ -41,19 +41,19 @@ static void check_again(const struct tag *tag)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct span value = fuzz_span(data, size);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	struct tag tag;
 
 	if (tag_parse(&tag, value, &why)) {
 		must(!tag.probe || strncmp(tag.id, TAG_PROBE_PREFIX, strlen(TAG_PROBE_PREFIX)) == 0);
 		must(tag_is_id((struct span){tag.id, strlen(tag.id)}));
 		if (tag.recipient[0])
-			must(tag_is_address((struct span){tag.recipient, strlen(tag.recipient)}));
+			must(address_is_valid((struct span){tag.recipient, strlen(tag.recipient)}));
 		check_again(&tag);
 	} else {
 		fuzz_check_problem(&why);
 	}
-	if (tag_is_address(value) || tag_is_id(value))
+	if (address_is_valid(value) || tag_is_id(value))
 		must(utf8_valid(value.at, value.length) && !memchr(value.at, '\0', value.length) &&
 		     !memchr(value.at, '\n', value.length));
 	return 0;

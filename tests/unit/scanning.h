@@ -39,7 +39,7 @@ static inline struct mail mail_of(char *text, size_t length)
 	}
 	mail.headers = (struct span){text, end};
 	for (rest = mail.headers; field_next(&rest, &name, &value);) {
-		if (!rewrite_moves_field(name))
+		if (!field_is_content(name))
 			continue;
 		buffer_append(&mail.fields, name.at, (size_t)(value.at + value.length - name.at));
 		buffer_append_text(&mail.fields, "\n");

@@ -17,7 +17,7 @@
 static struct calendar accept_text(const char *text)
 {
 	struct calendar calendar;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!calendar_accept(&calendar, span_of_text(text), "guest@b.example", "boss@acme.example",
 			     &why))
@@ -283,7 +283,7 @@ static void refuses_what_is_no_cancellation(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		struct calendar calendar;
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 
 		if (calendar_accept(&calendar, span_of_text(refused[i].text), NULL, NULL, &why))
 			fail_msg("accepted: %s", refused[i].text);
@@ -295,7 +295,7 @@ static void refuses_what_is_no_cancellation(void **state)
 static void an_empty_method_is_another_one(void **state)
 {
 	struct calendar calendar;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	(void)state;
 	assert_false(calendar_accept(&calendar, span_of_text(START "METHOD:\r\n" EVENT END), NULL, NULL,
@@ -307,7 +307,7 @@ static void refuses_nul(void **state)
 {
 	static const char text[] = START "METHOD:CANCEL\r\nX-A:a\0b\r\n" EVENT END;
 	struct calendar calendar;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	(void)state;
 	assert_false(calendar_accept(&calendar, (struct span){text, sizeof(text) - 1}, NULL, NULL, &why));
@@ -322,7 +322,7 @@ static bool accepts_line(size_t line, size_t piece)
 	struct buffer text = buffer_with_maximum((size_t)4 << 20);
 	char *filler = text_of_length(piece, 'x');
 	struct calendar calendar;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	bool good;
 
 	buffer_append_text(&text, START "METHOD:CANCEL\r\nX-A:");
@@ -362,7 +362,7 @@ static void a_calendar_may_be_as_large_as_allowed_and_no_larger(void **state)
 	const size_t room = CALENDAR_MAXIMUM - (sizeof(head) - 1) - (sizeof(END) - 1);
 	struct buffer text = buffer_with_maximum(CALENDAR_MAXIMUM + 10);
 	struct calendar calendar;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	(void)state;
 	buffer_append_text(&text, head);
@@ -445,7 +445,7 @@ static void warns_of_what_programs_may_stumble_over(void **state)
 static void addresses_that_are_not_known_are_not_compared(void **state)
 {
 	struct calendar calendar;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	(void)state;
 	assert_true(calendar_accept(&calendar, span_of_text(CANCEL), NULL, NULL, &why));
@@ -474,7 +474,7 @@ static void *accept_many(void *context)
 {
 	for (int i = 0; i < 30; i++) {
 		struct calendar calendar;
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 
 		if (!calendar_accept(&calendar, span_of_text(warnings[(size_t)i % 12].text), NULL, NULL,
 				     &why))

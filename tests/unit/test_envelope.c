@@ -70,8 +70,8 @@ static void counts_the_first_recipient_once(void **state)
 static void an_address_that_is_too_long_is_none(void **state)
 {
 	struct envelope envelope;
-	char *address = text_of_length(TAG_ADDRESS_MAXIMUM, 'x');
-	char *longer = text_of_length(TAG_ADDRESS_MAXIMUM + 1, 'x');
+	char *address = text_of_length(ADDRESS_MAXIMUM, 'x');
+	char *longer = text_of_length(ADDRESS_MAXIMUM + 1, 'x');
 
 	(void)state;
 	assert_string_equal(only(address, NULL, &envelope).address, address);
@@ -101,11 +101,11 @@ static void is_empty_again_when_cleared(void **state)
 static void gives_nothing_of_what_does_not_fit(void **state)
 {
 	struct envelope envelope = envelope_new();
-	char *address = text_of_length(TAG_ADDRESS_MAXIMUM, 'x');
+	char *address = text_of_length(ADDRESS_MAXIMUM, 'x');
 	size_t at = 0;
 
 	(void)state;
-	for (size_t i = 0; i < ENVELOPE_MAXIMUM / TAG_ADDRESS_MAXIMUM + 2; i++)
+	for (size_t i = 0; i < ENVELOPE_MAXIMUM / ADDRESS_MAXIMUM + 2; i++)
 		envelope_add(&envelope, address, NULL);
 	assert_true(envelope.text.failed);
 	assert_false(envelope_next(&envelope, &at, &(struct envelope_recipient){0}));
@@ -174,7 +174,7 @@ static void finds_the_address_before_aliases(void **state)
 		const char *parameters[] = {"NOTIFY=NEVER", cases[i].parameter, NULL};
 		struct envelope envelope;
 		struct envelope_recipient recipient = only("t1@x.example", parameters, &envelope);
-		char original[TAG_ADDRESS_MAXIMUM + 1];
+		char original[ADDRESS_MAXIMUM + 1];
 
 		assert_int_equal(envelope_original(&recipient, original, sizeof(original)),
 				 cases[i].original != NULL);

@@ -3,25 +3,6 @@
 
 #include "testing.h"
 
-static void spans_compare_without_case(void **state)
-{
-	(void)state;
-	assert_true(span_is(span_of_text("Content-TYPE"), "content-type"));
-	assert_false(span_is(span_of_text("content-typ"), "content-type"));
-	assert_false(span_is(span_of_text("content-types"), "content-type"));
-	assert_true(span_is(span_of_text(""), ""));
-	assert_false(span_is(span_of_literal("a\0b"), "a"));
-}
-
-static void trims_white_space_at_both_ends(void **state)
-{
-	(void)state;
-	assert_span(span_trim(span_of_text(" \t\r\n a b \r\n\t ")), "a b");
-	assert_span(span_trim(span_of_text("a")), "a");
-	assert_span(span_trim(span_of_text(" \r\n")), "");
-	assert_span(span_trim(span_of_text("")), "");
-}
-
 static const struct {
 	const char *value, *type, *subtype; /* NULL: none there */
 } media_types[] = {
@@ -221,8 +202,6 @@ static void a_value_may_hold_anything_but_its_own_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spans_compare_without_case),
-		cmocka_unit_test(trims_white_space_at_both_ends),
 		cmocka_unit_test(finds_the_media_type),
 		cmocka_unit_test(finds_the_first_token),
 		cmocka_unit_test(finds_one_well_formed_parameter),

@@ -1,5 +1,5 @@
 /* What is kept of a message's headers, and how they change. */
-#include "headers.h"
+#include "header_edits.h"
 
 #include "testing.h"
 
@@ -112,7 +112,7 @@ static void changes_exactly_what_the_new_body_needs(void **state)
 
 		snprintf(rewrite.content_type, sizeof(rewrite.content_type), "%s",
 			 rewrites[i].content_type);
-		headers_follow_rewrite(&headers, &rewrite, &edits);
+		header_edits_follow_rewrite(&headers, &rewrite, &edits);
 		shown = show(&edits);
 		if (strcmp(shown.data, rewrites[i].edits) != 0)
 			fail_msg("%s\ngives\n%s", rewrites[i].block, shown.data);
@@ -131,7 +131,7 @@ static void all_tags_go_at_once(void **state)
 	(void)state;
 	assert_int_equal(headers.tags, 2);
 	assert_string_equal(headers.tag_value.data, " a");
-	headers_strip_tags(&headers, TAG, &edits);
+	header_edits_strip_tags(&headers, TAG, &edits);
 	shown = show(&edits);
 	assert_string_equal(shown.data, "- X-Cancel-Invite 1..2\n");
 	buffer_free(&shown);
@@ -146,7 +146,7 @@ static void without_a_tag_there_is_nothing_to_strip(void **state)
 
 	(void)state;
 	assert_int_equal(headers.tags, 0);
-	headers_strip_tags(&headers, TAG, &edits);
+	header_edits_strip_tags(&headers, TAG, &edits);
 	assert_int_equal(edits.count, 0);
 	header_edits_free(&edits);
 	headers_free(&headers);
@@ -278,8 +278,8 @@ static void tells_stamps_from_tags(void **state)
 	assert_int_equal(headers.stamps, 2);
 	assert_string_equal(headers.tag_value.data, " a");
 	assert_string_equal(headers.stamp_value.data, " v1; id=x; mac=1");
-	headers_replace_tags(&headers, TAG, "new\n\tfolded", &edits);
-	headers_add_field(&edits, "Message-ID", "<1@x>");
+	header_edits_replace_tags(&headers, TAG, "new\n\tfolded", &edits);
+	header_edits_add_field(&edits, "Message-ID", "<1@x>");
 	shown = show(&edits);
 	assert_string_equal(shown.data, "- " TAG " 2..3\n= " TAG ": new\n\tfolded\n"
 					"+ Message-ID: <1@x>\n");

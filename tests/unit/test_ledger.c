@@ -34,7 +34,7 @@ int fsync(int file)
 static struct ledger *start(const char *path)
 {
 	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 24 * HOUR, RETRY};
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	struct ledger *ledger = ledger_start(&options, &why);
 
 	if (!ledger)
@@ -46,7 +46,7 @@ static bool keep(struct ledger *ledger, const char *invite, const char *message_
 		 const char *calendar)
 {
 	const struct ledger_key key = key_of("acme", invite, "ann@example.com", message_id);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	const bool kept = ledger_keep(ledger, &key, span_of_text(calendar), &why);
 
 	assert_int_equal(kept, why.text[0] == '\0' || kept);

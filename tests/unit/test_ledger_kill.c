@@ -87,7 +87,7 @@ static void kill_it(pid_t child, int pipe, bool after_the_first, uint64_t *rando
 
 static size_t check_receipts(const char *path, int pipe)
 {
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	struct ledger_store *store = ledger_store_open(path, LEDGER_STORE_CREATE, &why);
 	struct receipt receipt;
 	size_t count = 0;

@@ -11,7 +11,7 @@
 
 static struct ledger_store *open_store(const char *path)
 {
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	struct ledger_store *store = ledger_store_open(path, LEDGER_STORE_CREATE, &why);
 
 	if (!store)
@@ -21,7 +21,7 @@ static struct ledger_store *open_store(const char *path)
 
 static void check_refused(const char *path, enum ledger_store_mode mode, const char *part)
 {
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	assert_null(ledger_store_open(path, mode, &why));
 	assert_contains(why.text, path);
@@ -31,7 +31,7 @@ static void check_refused(const char *path, enum ledger_store_mode mode, const c
 static void keep(struct ledger_store *store, struct ledger_key key, long long time,
 		 const char *calendar)
 {
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!ledger_store_begin(store, &why) ||
 	    !ledger_store_keep(store, &key, time, span_of_text(calendar), &why) ||
@@ -41,7 +41,7 @@ static void keep(struct ledger_store *store, struct ledger_key key, long long ti
 
 static void put(struct ledger_store *store, const struct record *record)
 {
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!ledger_store_begin(store, &why) || !ledger_store_record(store, record, &why) ||
 	    !ledger_store_commit(store, &why))
@@ -56,7 +56,7 @@ static void check_found(finder *find, struct ledger_store *store, struct ledger_
 			const char *expected)
 {
 	struct buffer calendar = buffer_with_maximum(1000);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	const enum ledger_found found = find(store, &key, &calendar, &why);
 
 	assert_int_equal(found, expected ? LEDGER_FOUND : LEDGER_NOTHING);
@@ -170,7 +170,7 @@ static void what_may_not_be_written_can_be_read(void **state)
 {
 	const char *path = ledger_path(*state);
 	struct ledger_store *store = open_store(path);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	const struct ledger_key key = key_of("a", "i", "r", "m");
 
 	keep(store, key, 1, "calendar");
@@ -198,7 +198,7 @@ static void a_file_of_somebody_else_is_told(void **state)
 	chmod(folder->path, 0755);
 	child = fork();
 	if (child == 0) {
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 
 		/* cmocka's own assertions would go on with the other tests here. */
 		if (setuid(65534) != 0 || ledger_store_open(path, LEDGER_STORE_CREATE, &why) ||
@@ -216,7 +216,7 @@ static void a_lock_is_not_waited_for_without_end(void **state)
 	struct ledger_store *store = open_store(path);
 	const struct ledger_key key = key_of("a", "i", "r", "m");
 	sqlite3 *other;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	keep(store, key, 1, "calendar");
 	other = open_sql(path);
@@ -250,7 +250,7 @@ static void a_full_disk_is_an_error_and_nothing_else(void **state)
 				large = key_of("a", "l", "r", "m");
 	char *text = text_of_length(300000, 'x');
 	struct rlimit before, limit;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	keep(store, key, 1, "calendar");
 	signal(SIGXFSZ, SIG_IGN);
@@ -303,7 +303,7 @@ static void bytes_that_changed_by_themselves_kill_nobody(void **state)
 	for (int round = 0; round < 300; round++) {
 		struct buffer calendar = buffer_with_maximum(100000);
 		const struct ledger_key key = key_of("a", "invite-50", "r", "m");
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 		char *damaged = malloc(size);
 
 		forget_ledger(state);
@@ -379,7 +379,7 @@ static void what_is_rolled_back_was_never_there(void **state)
 {
 	struct ledger_store *store = open_store(ledger_path(*state));
 	const struct ledger_key key = key_of("a", "i", "r", "m");
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	assert_true(ledger_store_begin(store, &why));
 	assert_true(ledger_store_keep(store, &key, 1, span_of_text("calendar"), &why));
@@ -424,7 +424,7 @@ static bool take(void *context, const struct record *record)
 static struct taken *about(struct ledger_store *store, const char *what)
 {
 	static struct taken taken;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	free(taken.last);
 	taken = (struct taken){.most = 2000};
@@ -486,7 +486,7 @@ static void many_attempts_come_each_once_and_in_order(void **state)
 {
 	struct ledger_store *store = open_store(ledger_path(*state));
 	struct taken *taken = calloc(1, sizeof(*taken));
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	assert_true(ledger_store_begin(store, &why));
 	for (int i = 0; i < 2000; i++) {
@@ -573,7 +573,7 @@ static void counts_by_account_and_result(void **state)
 	};
 	struct ledger_store *store = open_store(ledger_path(*state));
 	struct buffer counts = buffer_with_maximum(1000);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
 		put(store, &records[i]);
@@ -591,7 +591,7 @@ static void counts_by_account_and_result(void **state)
 static void removes_the_oldest_and_no_more_than_asked(void **state)
 {
 	struct ledger_store *store = open_store(ledger_path(*state));
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	for (int i = 0; i < 10; i++) {
 		const struct record record = {.time = i, .texts = {[RECORD_INVITE] = "i"}};

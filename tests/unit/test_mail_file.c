@@ -58,7 +58,7 @@ static void reads_headers_and_body(void **state)
 		const char *path = folder_write_text(*state, "mail", messages[i].text);
 		struct message message = {buffer_with_maximum(1000), buffer_with_maximum(1000)};
 		struct mail_file file;
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 
 		if (!mail_file_open(&file, path, &why))
 			fail_msg("\"%s\": %s", messages[i].text, why.text);
@@ -99,7 +99,7 @@ static void a_line_end_across_two_reads_is_widened_once(void **state)
 		char *text = text_of_length(shift + 4, 'x');
 		struct message message = {buffer_with_maximum(100), buffer_with_maximum(100000)};
 		struct mail_file file;
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 
 		memcpy(text, "A: 1\n\n", 6);
 		memcpy(text + shift, "\r\n\nz", 4);
@@ -120,7 +120,7 @@ static struct buffer write_with(void **state, const char *text, struct header_ed
 	const struct header_edits edits = {.items = items, .count = count};
 	struct buffer out = buffer_with_maximum(10000);
 	struct mail_file file;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	char *written = NULL;
 	size_t length = 0;
 	FILE *stream = open_memstream(&written, &length);
@@ -177,7 +177,7 @@ static void headers_without_end_are_refused(void **state)
 {
 	char *text = text_of_length(MAIL_FILE_HEADERS_MAXIMUM + 100, 'x');
 	struct mail_file file;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	memcpy(text, "A: 1\r\nB:", 8);
 	assert_false(mail_file_open(&file, folder_write_text(*state, "mail", text), &why));
@@ -197,7 +197,7 @@ static bool refuse_piece(void *context, const char *data, size_t length)
 static void says_when_the_body_was_not_taken(void **state)
 {
 	struct mail_file file;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	assert_true(mail_file_open(&file, folder_write_text(*state, "mail", "A: 1\n\nx"), &why));
 	assert_false(mail_file_each_piece(&file, refuse_piece, NULL, &why));

@@ -494,9 +494,9 @@ static void knows_which_fields_move(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(move) / sizeof(move[0]); i++)
-		assert_true(rewrite_moves_field(span_of_text(move[i])));
+		assert_true(field_is_content(span_of_text(move[i])));
 	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
-		assert_false(rewrite_moves_field(span_of_text(stay[i])));
+		assert_false(field_is_content(span_of_text(stay[i])));
 }
 
 static void the_largest_calendar_fits(void **state)

@@ -24,7 +24,7 @@ static bool take(void *context, size_t offset, const char *data, size_t length)
 static struct buffer read_all(struct spool *spool)
 {
 	struct reading reading = {buffer_with_maximum((size_t)16 << 20), SIZE_MAX};
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!spool_read(spool, take, &reading, &why))
 		fail_msg("%s", why.text);
@@ -44,7 +44,7 @@ static void assert_holds(struct spool *spool, const char *text)
 
 static void add(struct spool *spool, const char *text)
 {
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!spool_add(spool, text, strlen(text), &why))
 		fail_msg("%s", why.text);
@@ -139,7 +139,7 @@ static void can_be_used_again(void **state)
 static void says_when_there_is_no_place_for_the_file(void **state)
 {
 	struct spool spool = spool_new(4, "/nonexistent/folder");
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	(void)state;
 	assert_true(spool_add(&spool, "abcd", 4, &why));
@@ -152,7 +152,7 @@ static void says_when_the_disk_is_full(void **state)
 {
 	const struct folder *folder = *state;
 	struct spool spool = spool_new(1, folder->path);
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	FILE *full = fopen("/dev/full", "w");
 
 	if (!full)
@@ -170,7 +170,7 @@ static void says_when_the_file_was_cut(void **state)
 	const struct folder *folder = *state;
 	struct spool spool = spool_new(1, folder->path);
 	struct reading reading = {buffer_with_maximum(100), SIZE_MAX};
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	add(&spool, "abc");
 	assert_int_equal(ftruncate(spool.file, 2), 0);
@@ -184,7 +184,7 @@ static void stops_when_a_piece_is_not_taken(void **state)
 {
 	const struct folder *folder = *state;
 	char *text = text_of_length(300000, 'x');
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	for (size_t memory = 0; memory <= 400000; memory += 400000) {
 		struct spool spool = spool_new(memory, folder->path);
@@ -210,7 +210,7 @@ static void what_goes_in_in_any_pieces_comes_out(void **state)
 		text[i] = (char)random_next(&random);
 	for (int round = 0; round < 20; round++) {
 		struct spool spool = spool_new(random_below(&random, 300000), folder->path);
-		struct problem why = {""};
+		struct problem why = {.text = ""};
 		struct buffer found;
 		size_t length = 0;
 

@@ -30,7 +30,7 @@ static struct buffer value_of(const struct stamp *stamp, const struct stamp_bond
 static bool reads(const char *value, const struct stamp_bond *by)
 {
 	struct stamp stamp;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 	const bool good = stamp_read(&stamp, span_of_text(value), by, &why);
 
 	assert_true(good || why.text[0]);
@@ -40,7 +40,7 @@ static bool reads(const char *value, const struct stamp_bond *by)
 static void assert_reads_as(const char *value, const struct stamp *expected)
 {
 	struct stamp read;
-	struct problem why = {""};
+	struct problem why = {.text = ""};
 
 	if (!stamp_read(&read, span_of_text(value), &bond, &why))
 		fail_msg("%s: %s", why.text, value);
@@ -87,7 +87,7 @@ static void the_longest_ids_fit(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		char *id = text_of_length(TAG_ID_MAXIMUM, i ? 'x' : '\xff');
-		char *recipient = text_of_length(TAG_ADDRESS_MAXIMUM, i ? 'y' : '%');
+		char *recipient = text_of_length(ADDRESS_MAXIMUM, i ? 'y' : '%');
 		struct stamp stamp = stamp_of(id, recipient);
 		struct buffer value = value_of(&stamp, &bond);
 

@@ -2,7 +2,7 @@
 #ifndef TESTING_H
 #define TESTING_H
 
-#include "field.h"
+#include "span.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,11 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static inline struct span span_of_text(const char *text)
-{
-	return (struct span){text, strlen(text)};
-}
 
 /* For texts that hold NUL. */
 #define span_of_literal(literal) ((struct span){literal, sizeof(literal) - 1})
