@@ -369,6 +369,8 @@ int main(int count, char **arguments)
 		return print("cancel-invite-milter " VERSION "\n");
 	if (options.rewrite_message)
 		return command_rewrite(options.rewrite_message, options.calendar);
+	if (options.reload)
+		return command_reload(options.reload);
 	config = load_config(options.config_file);
 	if (!config)
 		return EX_CONFIG;

@@ -7,8 +7,13 @@
 
 #include "config.h"
 
+#include <sys/types.h>
+
 /* --rewrite: attaches the calendar of a file to the message of a file. */
 int command_rewrite(const char *message_path, const char *calendar_path);
+
+/* --reload: has the filter of this process number reload, and waits for its answer. */
+int command_reload(pid_t filter);
 
 /*
  * --cancel: only the call; the calendar is kept if there is a ledger. `account_name` may be NULL if there

@@ -4,7 +4,9 @@
 #include "config_value.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 const char options_usage[] =
 	"usage: cancel-invite-milter [-c FILE]                run, in the foreground\n"
@@ -21,9 +23,20 @@ const char options_usage[] =
 	"                                                     how many, by account and result\n"
 	"       cancel-invite-milter --export [--since 1d] [-c FILE]\n"
 	"                                                     all that is in the ledger, as CSV\n"
+	"       cancel-invite-milter --reload PID             have a running filter read its configuration\n"
+	"                                                     anew, and say whether it did\n"
 	"       cancel-invite-milter -V | --help\n"
 	"\n"
 	"The configuration is in " CONFIG_FILE ".\n";
+
+/* Never 0 or another negative number: to kill(2) those are many processes. */
+static pid_t read_process(const char *text)
+{
+	char *end;
+	const long number = strtol(text, &end, 10);
+
+	return *end == '\0' && number > 0 && number <= INT_MAX ? (pid_t)number : -1;
+}
 
 bool options_parse(int count, char **arguments, struct options *options)
 {
@@ -36,6 +49,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 		LOG_OF,
 		REPORT,
 		EXPORT,
+		RELOAD,
 		SINCE,
 		JSON,
 		HELP
@@ -49,6 +63,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 		{"log-of", required_argument, NULL, LOG_OF},
 		{"report", no_argument, NULL, REPORT},
 		{"export", no_argument, NULL, EXPORT},
+		{"reload", required_argument, NULL, RELOAD},
 		{"since", required_argument, NULL, SINCE},
 		{"json", no_argument, NULL, JSON},
 		{"version", no_argument, NULL, 'V'},
@@ -92,6 +107,9 @@ bool options_parse(int count, char **arguments, struct options *options)
 		case EXPORT:
 			options->export = true;
 			break;
+		case RELOAD:
+			options->reload = read_process(optarg);
+			break;
 		case SINCE:
 			options->since = optarg;
 			break;
@@ -117,7 +135,7 @@ const char *options_fault(const struct options *options, int arguments_left)
 	const int commands = options->help + options->version + options->check +
 			     !!options->try_message + !!options->rewrite_message +
 			     !!options->cancel_id + !!options->log_of + options->report +
-			     options->export;
+			     options->export + !!options->reload;
 
 	if (commands > 1)
 		return "one command at a time";
@@ -137,6 +155,8 @@ const char *options_fault(const struct options *options, int arguments_left)
 		return "--json goes with --log-of and --report";
 	if (options->log_of && !options->log_of[0])
 		return "--log-of needs an id, a recipient, a Message-ID or a queue id";
+	if (options->reload < 0)
+		return "--reload takes the filter's process number";
 	if (options->try_message)
 		return arguments_left == 0 ? "--try needs a recipient" : NULL;
 	if (options->cancel_id)

@@ -3,6 +3,7 @@
 #define OPTIONS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* What was given; texts are the command line's own. NULL or false: it was not. */
 struct options {
@@ -13,6 +14,7 @@ struct options {
 	const char *rewrite_message;
 	const char *calendar;
 	const char *cancel_id;
+	pid_t reload; /* 0: not given; -1: not a process number */
 	const char *account;
 	const char *sender;
 	const char *log_of;

@@ -1,7 +1,9 @@
 #include "lifecycle.h"
 
-#include "log.h"
+#include "access.h"
 #include "clock.h"
+#include "log.h"
+#include "reload_request.h"
 #include "service.h"
 
 #include <signal.h>
@@ -22,6 +24,7 @@ struct life {
 	sigset_t signals;
 	long long interval; /* ms, between signs of life; 0: nobody waits for any */
 	long long told;     /* messages at work, as told last; -1: something else was told */
+	bool refused;       /* the last reload was refused */
 };
 
 static void fill_signals(sigset_t *signals)
@@ -100,19 +103,38 @@ static bool has_stamp_key(struct config *new, const struct config *old, struct p
 	return false;
 }
 
+/* With a running filter nothing is lost by refusing what will not work; -n calls it a fault, too. */
+static bool can_work_with(const struct config *new, struct buffer *faults)
+{
+	struct access_findings findings = access_findings_new();
+	bool good;
+
+	access_check_work(new, &findings);
+	log_write_lines(LOG_LEVEL_WARNING, "reload: ", &findings.warnings);
+	good = findings.faults.length == 0 && !findings.faults.failed;
+	if (!good)
+		buffer_append(faults, findings.faults.data, findings.faults.length);
+	access_findings_free(&findings);
+	return good;
+}
+
 static struct config *load_again(const struct config *old, struct buffer *faults)
 {
 	struct config *new = config_load(old->file, faults);
 	struct problem why;
 
-	if (!new || has_stamp_key(new, old, &why))
+	if (!new)
+		return NULL;
+	if (!has_stamp_key(new, old, &why))
+		buffer_printf(faults, "%s: %s\n", new->file, why.text);
+	else if (can_work_with(new, faults))
 		return new;
-	buffer_printf(faults, "%s: %s\n", new->file, why.text);
 	config_release(new);
 	return NULL;
 }
 
-static void reload(struct life *life)
+/* False if the old configuration stays in force. */
+static bool reload(struct life *life)
 {
 	struct server *server = life->server;
 	struct buffer faults = buffer_with_maximum((size_t)64 * 1024);
@@ -133,8 +155,10 @@ static void reload(struct life *life)
 	service_ready(new ? "ready; the new configuration is in force"
 			  : "ready; the new configuration is faulty, the old one stays in force");
 	life->told = -1;
+	life->refused = new == NULL;
 	config_release(old);
 	buffer_free(&faults);
+	return new != NULL;
 }
 
 /* ---- running ---- */
@@ -143,25 +167,28 @@ static void reload(struct life *life)
 static void show_life(struct life *life)
 {
 	const long long at_work = (long long)active_taken(life->server->services.active);
-	char status[64];
+	char status[128];
 
 	if (at_work != life->told && (at_work > 0 || life->told > 0)) {
-		snprintf(status, sizeof(status), "ready; %lld %s at work", at_work,
-			 at_work == 1 ? "message" : "messages");
+		snprintf(status, sizeof(status), "ready; %lld %s at work%s", at_work,
+			 at_work == 1 ? "message" : "messages",
+			 life->refused
+				 ? "; the new configuration is faulty, the old one stays in force"
+				 : "");
 		service_status(status);
 		life->told = at_work;
 	}
 	service_alive();
 }
 
-/* The signal that came; 0 if none did within so many ms. */
-static int wait_for_signal(const struct life *life, long long longest)
+/* The signal that came, and who sent it; 0 if none did within so many ms. */
+static int wait_for_signal(const struct life *life, long long longest, siginfo_t *info)
 {
 	const struct timespec timeout = {
 		.tv_sec = (time_t)(longest / 1000),
 		.tv_nsec = (long)(longest % 1000) * 1000000,
 	};
-	int number = sigtimedwait(&life->signals, NULL, &timeout);
+	int number = sigtimedwait(&life->signals, info, &timeout);
 
 	return number > 0 ? number : 0;
 }
@@ -169,17 +196,18 @@ static int wait_for_signal(const struct life *life, long long longest)
 /* Reloads until it is to stop. False if nobody ordered it: libmilter failed. */
 static bool wait_for_stop(struct life *life)
 {
+	siginfo_t info;
 	int number = 0;
 
 	while (!is_end(number) && number != LIBMILTER_FAILED) {
 		if (number == SIGUSR1)
-			reload(life);
+			reload_reply(&info, reload(life));
 		if (life->interval == 0) {
-			number = sigwaitinfo(&life->signals, NULL);
+			number = sigwaitinfo(&life->signals, &info);
 			continue;
 		}
 		show_life(life);
-		number = wait_for_signal(life, life->interval);
+		number = wait_for_signal(life, life->interval, &info);
 	}
 	return number != LIBMILTER_FAILED;
 }
@@ -191,7 +219,7 @@ static const char *find_impatience(const struct life *life, long long until)
 {
 	/* To wait for a signal is also to wait: libmilter waits for the same ones, and takes those
 	 * that nobody else waits for. */
-	if (is_end(wait_for_signal(life, MOMENT)))
+	if (is_end(wait_for_signal(life, MOMENT, NULL)))
 		return "a second signal: stopping at once";
 	return clock_now() >= until ? "drain_timeout is over: stopping" : NULL;
 }

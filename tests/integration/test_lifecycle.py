@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 
@@ -215,6 +216,16 @@ class TestUser:
         nobody.reload()
         nobody.wait_for_log("(?i)reload|configuration", after=mark)
         assert_cancelled(deliver(nobody, mail("X-Off: board-1")))
+
+    def test_does_not_reload_what_it_cannot_work_with(self, nobody, workdir):
+        nobody.start()
+        nobody.configure(milter={"user": "nobody",
+                                 "temp_dir": workdir.folder("closed", mode=0o700)})
+        os.chown(workdir / "cronofy.key", pwd.getpwnam("nobody").pw_uid, -1)
+        nobody.reload()
+        nobody.wait_for_log("reload: .*temp_dir: no file can be made")
+        nobody.wait_for_log("reload: the old configuration stays in force")
+        assert_cancelled(deliver(nobody, mail(TAG, body="x" * 2_000_000)))
 
     def test_must_be_able_to_write_temporary_files(self, make, workdir):
         made = make(milter={"user": "nobody", "temp_dir": workdir.folder("closed", mode=0o700)})
@@ -427,6 +438,16 @@ class TestServiceManager:
         manager.hear("RELOADING", "1")
         assert "the old one stays in force" in manager.hear("READY", "1")["STATUS"]
 
+    def test_hears_of_a_refused_reload_until_one_is_taken(self, waiting, cronofy, manager):
+        running, message = waiting(env=self.env(manager, WATCHDOG_USEC="400000"))
+        running.reload(milter={"header": "X Off"})
+        assert manager.hear("STATUS", "ready; 1 message at work; the new configuration is faulty, "
+                                      "the old one stays in force")
+        running.reload(milter={})
+        assert manager.hear("STATUS", "ready; 1 message at work")
+        cronofy.release()
+        assert_cancelled(message.result())
+
     def test_hears_how_many_messages_are_at_work(self, waiting, cronofy, manager):
         running, message = waiting(env=self.env(manager, WATCHDOG_USEC="400000"))
         assert manager.hear("STATUS", "ready; 1 message at work")
@@ -582,6 +603,44 @@ class TestReload:
         running.socket = f"unix:{workdir}/milter.sock"
         assert "socket" in said and "restart" in said
         assert_cancelled(deliver(running))
+
+    def test_is_answered_to_who_asks_by_command(self, make):
+        running = make().start()
+        running.configure(milter={"header": "X-Off"})
+        asked = run("--reload", str(running.pid))
+        assert (asked.returncode, asked.stdout, asked.stderr) == (0, "", "")
+        assert_cancelled(deliver(running, mail("X-Off: board-1")))  # in force already
+
+    def test_that_was_refused_is_answered_too(self, make):
+        running = make().start()
+        running.configure(milter={"header": "X Off"})
+        asked = run("--reload", str(running.pid))
+        assert asked.returncode == 78 and "the old one stays in force" in asked.stderr
+        assert "reload: the old configuration stays in force" in running.log()
+        running.configure(milter={"header": "X-Off"})
+        assert run("--reload", str(running.pid)).returncode == 0
+
+    def test_needs_a_filter_to_ask(self, make):
+        running = make().start()
+        running.stop()
+        asked = run("--reload", str(running.pid))
+        assert asked.returncode == 69 and "No such process" in asked.stderr
+
+    @pytest.mark.parametrize("number", ["0", "-1", "all", "", "12x"])
+    def test_is_asked_of_one_process_only(self, number):
+        asked = run("--reload", number)
+        assert asked.returncode == 64 and "process number" in asked.stderr
+
+    def test_answers_nobody_who_only_sends_the_signal(self, make):
+        """It would end who does not expect one."""
+        running = make().start()
+        asker = subprocess.Popen([
+            sys.executable, "-c", "import os, sys; os.kill(int(sys.argv[1]), 10); sys.stdin.read()",
+            str(running.pid)], stdin=subprocess.PIPE)
+        running.wait_for_log("reload: .* is in force")
+        assert asker.poll() is None
+        asker.communicate(timeout=10)
+        assert asker.returncode == 0
 
     def test_a_hundred_times_leaves_nothing_behind(self, make):
         running = make().start()
