@@ -9,6 +9,7 @@
 #include "log.h"
 #include "metrics_process.h"
 #include "options.h"
+#include "outcome.h"
 #include "postfix_check.h"
 #include "server.h"
 #include "socket.h"
@@ -137,7 +138,7 @@ static bool start_services(struct server *server, int page_listening, struct pro
 	services->active = active_new();
 	services->pace = pace_new();
 	services->breakers = breakers_new();
-	services->metrics = metrics_new(VERSION);
+	services->metrics = metrics_new(VERSION, outcome_word, OUTCOME_COUNT);
 	if (!services->active || !services->pace || !services->breakers || !services->metrics ||
 	    !metrics_add_source(services->metrics, active_write_metrics, services->active) ||
 	    !metrics_add_source(services->metrics, pace_write_metrics, services->pace) ||
@@ -272,6 +273,19 @@ static int print(const char *text)
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
+/* --outcomes: what result= can be, for people and for programs that watch it. */
+static int print_outcomes(void)
+{
+	struct buffer table = buffer_with_maximum((size_t)64 * 1024);
+	int exit_code = EX_OSERR;
+
+	outcome_write_table(&table);
+	if (!table.failed)
+		exit_code = print(table.data);
+	buffer_free(&table);
+	return exit_code;
+}
+
 /* They are the mail server's, not ours: what is wrong there is a warning. */
 static void warn_about_postfix(const struct config *config)
 {
@@ -367,6 +381,8 @@ int main(int count, char **arguments)
 		return print(options_usage);
 	if (options.version)
 		return print("cancel-invite-milter " VERSION "\n");
+	if (options.outcomes)
+		return print_outcomes();
 	if (options.rewrite_message)
 		return command_rewrite(options.rewrite_message, options.calendar);
 	if (options.reload)

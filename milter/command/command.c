@@ -338,7 +338,7 @@ static int print_message(struct message *message, struct mail_file *file, const 
 static int try_message(struct message *message, struct config *config, struct mail_file *file,
 		       const char *path, const char *sender, char *const *recipients, int count)
 {
-	const struct message_verdict *verdict = message_verdict(message);
+	const struct verdict *verdict = message_verdict(message);
 	const struct message_origin origin = {
 		.daemon = "", .host = "", .login = "", .sender = sender};
 	enum message_next next;
@@ -359,22 +359,22 @@ static int try_message(struct message *message, struct config *config, struct ma
 		if (!mail_file_each_piece(file, give_body, message, &why))
 			return complain(EX_IOERR, why.text);
 		message_finish(message, NULL, NULL);
-		message_tell(message, true);
+		message_report(message, true);
 	}
 	switch (verdict->action) {
-	case MESSAGE_ACCEPT:
+	case ACTION_ACCEPT:
 		return print_message(message, file, path);
-	case MESSAGE_HOLD:
+	case ACTION_HOLD:
 		fprintf(stderr, "held: %s\n", verdict->text);
 		return EX_TEMPFAIL;
-	case MESSAGE_DISCARD:
+	case ACTION_DISCARD:
 		fprintf(stderr, "a probe, and it arrived: nobody gets it\n");
 		return EX_OK;
 	default:
 		fprintf(stderr, "%s %s %s\n", verdict->code, verdict->enhanced, verdict->text);
-		if (verdict->action == MESSAGE_TEMPFAIL)
+		if (verdict->action == ACTION_DEFER)
 			return EX_TEMPFAIL;
-		return verdict->by_cronofy ? EX_UNAVAILABLE : EX_DATAERR;
+		return outcome_row(verdict->outcome)->by_cronofy ? EX_UNAVAILABLE : EX_DATAERR;
 	}
 }
 

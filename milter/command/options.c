@@ -25,6 +25,7 @@ const char options_usage[] =
 	"                                                     all that is in the ledger, as CSV\n"
 	"       cancel-invite-milter --reload PID             have a running filter read its configuration\n"
 	"                                                     anew, and say whether it did\n"
+	"       cancel-invite-milter --outcomes               what result= can be\n"
 	"       cancel-invite-milter -V | --help\n"
 	"\n"
 	"The configuration is in " CONFIG_FILE ".\n";
@@ -52,6 +53,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 		RELOAD,
 		SINCE,
 		JSON,
+		OUTCOMES,
 		HELP
 	};
 	static const struct option names[] = {
@@ -66,6 +68,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 		{"reload", required_argument, NULL, RELOAD},
 		{"since", required_argument, NULL, SINCE},
 		{"json", no_argument, NULL, JSON},
+		{"outcomes", no_argument, NULL, OUTCOMES},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
@@ -116,6 +119,9 @@ bool options_parse(int count, char **arguments, struct options *options)
 		case JSON:
 			options->json = true;
 			break;
+		case OUTCOMES:
+			options->outcomes = true;
+			break;
 		case 'V':
 			options->version = true;
 			break;
@@ -132,7 +138,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 
 const char *options_fault(const struct options *options, int arguments_left)
 {
-	const int commands = options->help + options->version + options->check +
+	const int commands = options->help + options->version + options->outcomes + options->check +
 			     !!options->try_message + !!options->rewrite_message +
 			     !!options->cancel_id + !!options->log_of + options->report +
 			     options->export + !!options->reload;

@@ -7,7 +7,7 @@
 
 /* What was given; texts are the command line's own. NULL or false: it was not. */
 struct options {
-	bool help, version;
+	bool help, version, outcomes;
 	const char *config_file;
 	bool check;
 	const char *try_message;

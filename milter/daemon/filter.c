@@ -202,7 +202,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 /* ---- answers ---- */
 
 /* A reply's text as libmilter takes it: ASCII, % doubled, at most 980 bytes. */
-static void set_reply(SMFICTX *context, const struct message_verdict *verdict)
+static void set_reply(SMFICTX *context, const struct verdict *verdict)
 {
 	char text[960];
 	size_t used = 0;
@@ -213,24 +213,26 @@ static void set_reply(SMFICTX *context, const struct message_verdict *verdict)
 		text[used++] = *at >= ' ' && *at < 0x7f ? *at : '?';
 	}
 	text[used] = '\0';
+	if (!verdict->code[0])
+		return; /* the MTA's own */
 	if (smfi_setreply(context, (char *)verdict->code, (char *)verdict->enhanced, text) !=
 	    MI_SUCCESS)
 		log_write(LOG_LEVEL_ERROR, "libmilter did not take the reply \"%s %s %s\"",
 			  verdict->code, verdict->enhanced, text);
 }
 
-static sfsistat answer(SMFICTX *context, const struct message_verdict *verdict)
+static sfsistat answer(SMFICTX *context, const struct verdict *verdict)
 {
 	switch (verdict->action) {
-	case MESSAGE_REJECT:
+	case ACTION_REJECT:
 		set_reply(context, verdict);
 		return SMFIS_REJECT;
-	case MESSAGE_TEMPFAIL:
+	case ACTION_DEFER:
 		set_reply(context, verdict);
 		return SMFIS_TEMPFAIL;
-	case MESSAGE_DISCARD:
+	case ACTION_DISCARD:
 		return SMFIS_DISCARD;
-	default: /* MESSAGE_ACCEPT, MESSAGE_HOLD */
+	default: /* ACTION_ACCEPT, ACTION_HOLD */
 		return SMFIS_ACCEPT;
 	}
 }
@@ -362,14 +364,14 @@ static bool carry_out(SMFICTX *context, struct session *session)
 	return true;
 }
 
-/* What the MTA must agree to: a changed message, or one that is held. */
-static bool is_taken(SMFICTX *context, struct session *session)
+/* What the MTA must agree to: a changed message, or one that is held. False if it did not. */
+static bool apply_verdict(SMFICTX *context, struct session *session)
 {
-	const struct message_verdict *verdict = message_verdict(session->message);
+	const struct verdict *verdict = message_verdict(session->message);
 
-	if (verdict->action == MESSAGE_ACCEPT)
+	if (verdict->action == ACTION_ACCEPT)
 		return carry_out(context, session);
-	if (verdict->action != MESSAGE_HOLD ||
+	if (verdict->action != ACTION_HOLD ||
 	    smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
 		return true;
 	log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
@@ -379,8 +381,7 @@ static bool is_taken(SMFICTX *context, struct session *session)
 static sfsistat on_end_of_message(SMFICTX *context)
 {
 	struct session *session = session_of(context);
-	sfsistat result = SMFIS_TEMPFAIL;
-	bool taken;
+	sfsistat result;
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
@@ -388,10 +389,8 @@ static sfsistat on_end_of_message(SMFICTX *context)
 	if (message_may_wait(session->message))
 		let_others_pass();
 	message_finish(session->message, still_there, context);
-	taken = is_taken(context, session);
-	message_tell(session->message, taken);
-	if (taken)
-		result = answer(context, message_verdict(session->message));
+	message_report(session->message, apply_verdict(context, session));
+	result = answer(context, message_verdict(session->message));
 	end_message(session);
 	return result;
 }

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,27 @@ void message_free(struct message *message)
 	headers_free(&message->headers);
 	envelope_free(&message->envelope);
 	free(message);
+}
+
+/* ---- deciding ---- */
+
+bool message_decide(struct message *message, enum outcome outcome, const char *format, ...)
+{
+	char reason[sizeof(message->verdict.text)];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	verdict_set(&message->verdict, outcome, "%s: %s", message->config->header, reason);
+	message->decided = true;
+	return false;
+}
+
+void message_accept(struct message *message, enum outcome outcome)
+{
+	verdict_accept(&message->verdict, outcome);
+	message->decided = true;
 }
 
 /* ---- gathering ---- */
@@ -115,7 +137,7 @@ static void disarm_if_dry(struct message *message)
 {
 	if (!message->config->dry_run || message->tag.probe)
 		return;
-	message->verdict.action = MESSAGE_ACCEPT;
+	message->verdict.action = ACTION_ACCEPT;
 	message->has_new_body = false;
 	message->rerouted = false;
 	header_edits_free(&message->edits);
@@ -139,30 +161,24 @@ static enum message_next put_off(struct message *message)
 /* A tag from somebody who may not use it. */
 static enum message_next handle_untrusted(struct message *message)
 {
-	static const char *const results[] = {
-		[UNTRUSTED_STRIP] = "untrusted_stripped",
-		[UNTRUSTED_REJECT] = "untrusted_rejected",
-		[UNTRUSTED_KEEP] = "untrusted_kept",
-	};
-
 	int untrusted = message->config->untrusted;
 
 	/* What looks like a stamp is never kept. */
 	if (untrusted == UNTRUSTED_KEEP && message->headers.stamps > 0)
 		untrusted = UNTRUSTED_STRIP;
-	message->result = results[untrusted];
-	message->level = LOG_LEVEL_WARNING;
 	switch (untrusted) {
 	case UNTRUSTED_KEEP:
+		message_accept(message, OUTCOME_UNTRUSTED_KEPT);
 		message_write_log(message);
 		return MESSAGE_NOTHING_TO_DO;
 	case UNTRUSTED_REJECT:
 		message_decide(
-			message, MESSAGE_REJECT, "550", "5.7.1",
+			message, OUTCOME_UNTRUSTED_REJECTED,
 			"this client may not cancel invites; it is in no trusted network and did not "
 			"authenticate");
 		return decided_early(message);
 	default:
+		message_accept(message, OUTCOME_UNTRUSTED_STRIPPED);
 		message->strip_only = true;
 		return MESSAGE_WANTS_NO_BODY;
 	}
@@ -177,7 +193,7 @@ static bool start_scanner(struct message *message)
 								  message->headers.content.length},
 						    random);
 	if (!message->scanner)
-		message_fail_here(message, "no memory for the message");
+		message_decide(message, OUTCOME_FAILED, "no memory for the message");
 	return message->scanner != NULL;
 }
 
@@ -196,14 +212,13 @@ static bool puts_off_at_second_listener(struct message *message)
 	if (message->role != ROLE_CANCEL)
 		return false;
 	if (message->headers.tags == 0)
-		message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
-				 "mail without this header came to the second listener; was it "
-				 "renamed while mail was queued?");
+		message_decide(message, OUTCOME_MISCONFIGURED,
+			       "mail without this header came to the second listener; was it "
+			       "renamed while mail was queued?");
 	else if (message->config->dry_run && !message->tag.probe)
-		message_tempfail(
-			message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
-			"dry_run = yes, and mail was stamped before: it waits until that is "
-			"over");
+		message_decide(message, OUTCOME_MISCONFIGURED,
+			       "dry_run = yes, and mail was stamped before: it waits until that is "
+			       "over");
 	return message->decided;
 }
 
@@ -215,8 +230,7 @@ static enum message_next begin_work(struct message *message)
 	if (puts_off_at_second_listener(message))
 		return put_off(message);
 	if (message->role == ROLE_CANCEL && is_for_archive(message)) {
-		message->result = "archived";
-		message->level = LOG_LEVEL_INFO;
+		message_accept(message, OUTCOME_ARCHIVED);
 		message->strip_only = true;
 		return MESSAGE_WANTS_NO_BODY;
 	}
@@ -250,7 +264,7 @@ enum message_next message_add_body(struct message *message, const char *data, si
 	if (message->decided || !message->scanner || message->role == ROLE_GATE)
 		return MESSAGE_WANTS_NO_BODY;
 	if (!spool_add(&message->body, data, length, &why)) {
-		message_fail_here(message, why.text);
+		message_decide(message, OUTCOME_FAILED, "%s", why.text);
 		return MESSAGE_DECIDED;
 	}
 	if (message_is_too_large(message))
@@ -267,7 +281,7 @@ static void work(struct message *message, cancel_progress *progress, void *conte
 	if (message->tag.probe && message->role != ROLE_GATE)
 		message_end_probe(message);
 	else if (message->config->dry_run && !message->tag.probe)
-		message_accept(message, "dry_run");
+		message_accept(message, OUTCOME_DRY_RUN);
 	else if (message->role == ROLE_GATE)
 		message_stamp(message);
 	else if (!message_is_too_large(message))
@@ -288,16 +302,16 @@ void message_finish(struct message *message, cancel_progress *progress, void *co
 	} else if (!message->decided && message->scanner) {
 		work(message, progress, context);
 	} else if (!message->decided) {
-		message_fail_here(message, "the message ended before its headers did");
+		message_decide(message, OUTCOME_FAILED, "the message ended before its headers did");
 	}
 	if (message->edits.failed)
-		message_fail_here(message, "no memory for the headers");
+		message_decide(message, OUTCOME_FAILED, "no memory for the headers");
 	if (message->config->dry_run)
 		message_write_log(message);
 	disarm_if_dry(message);
 }
 
-const struct message_verdict *message_verdict(const struct message *message)
+const struct verdict *message_verdict(const struct message *message)
 {
 	return &message->verdict;
 }

@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "ledger.h"
 #include "active.h"
+#include "outcome.h"
 #include "rewrite.h"
 
 #include <stdbool.h>
@@ -43,22 +44,6 @@ struct message_origin {
 	const char *login;             /* SMTP AUTH name; "" if the client did not authenticate */
 	const char *sender;            /* envelope sender, with or without <> */
 	long long size; /* bytes, as the client announced (RFC 1870); 0: it did not */
-};
-
-enum message_action {
-	MESSAGE_ACCEPT,
-	MESSAGE_REJECT,   /* 5xx */
-	MESSAGE_TEMPFAIL, /* 4xx */
-	MESSAGE_HOLD,     /* into the MTA's hold queue, unchanged */
-	MESSAGE_DISCARD,  /* a probe: it arrived, and nobody gets it */
-};
-
-struct message_verdict {
-	enum message_action action;
-	const char *code;     /* SMTP reply code (RFC 5321) and enhanced status code (RFC 3463); */
-	const char *enhanced; /* "" when accepted */
-	bool by_cronofy;      /* it is what Cronofy said, or did not say */
-	char text[900];       /* the reply's text, or why it is held; one line of UTF-8 */
 };
 
 /* What the MTA should do next. */
@@ -116,12 +101,12 @@ void message_finish(struct message *message, cancel_progress *progress, void *co
  * asked for was done, or (`taken` is false) could not be done. Messages that were decided before
  * have told already.
  */
-void message_tell(struct message *message, bool taken);
+void message_report(struct message *message, bool taken);
 
 /* After MESSAGE_DECIDED or message_finish(). */
-const struct message_verdict *message_verdict(const struct message *message);
+const struct verdict *message_verdict(const struct message *message);
 
-/* After message_finish(), if the verdict is MESSAGE_ACCEPT: what is to be changed. */
+/* After message_finish(), if the verdict is ACTION_ACCEPT: what is to be changed. */
 
 /* The recipients that are to be replaced by what envelope_reroute() makes of them; or NULL. */
 const struct envelope *message_rerouted(const struct message *message);

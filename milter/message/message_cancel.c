@@ -5,74 +5,35 @@
 #include <stdio.h>
 #include <string.h>
 
-/* SMTP's enhanced status code (RFC 3463) for what Cronofy said, or did not say. */
-static const char *enhanced_status(enum cronofy_answer answer)
+/* The invite was not cancelled, or there is no calendar to send: what the configuration chose. */
+static void fall_back(struct message *message, const char *enhanced)
 {
-	switch (answer) {
-	case CRONOFY_INVALID:
-		return "5.5.4"; /* invalid command arguments */
-	case CRONOFY_UNKNOWN_INVITE:
-		return "5.5.0";
-	case CRONOFY_BAD_KEY:
-		return "4.7.8"; /* authentication credentials invalid */
-	case CRONOFY_PLAN:
-	case CRONOFY_NOT_ALLOWED:
-	case CRONOFY_CREDENTIALS:
-		return "4.7.0";
-	case CRONOFY_LIMIT:
-		return "4.4.5"; /* congestion */
-	case CRONOFY_NOT_CRONOFY:
-	case CRONOFY_REDIRECT:
-		return "4.4.4"; /* unable to route */
-	case CRONOFY_NO_ANSWER:
-	case CRONOFY_TOO_EARLY:
-	case CRONOFY_OUTAGE:
-		return "4.4.1"; /* no answer from host */
-	case CRONOFY_MISCONFIGURED:
-		return "4.3.5"; /* system incorrectly configured */
-	case CRONOFY_NOT_READ:
-		return "4.3.0";
-	case CRONOFY_CANCELLED: /* ... but the calendar was not usable */
-	case CRONOFY_BAD_REPLY:
-	case CRONOFY_ANSWERS:
+	switch (outcome_row(message->verdict.outcome)->choice) {
+	case CHOICE_NONE:
+		return;
+	case CHOICE_ON_REFUSED:
+		verdict_choose(&message->verdict, message->config->on_refused, enhanced);
+		break;
+	case CHOICE_ON_UNAVAILABLE:
+		verdict_choose(&message->verdict, message->config->on_unavailable, enhanced);
 		break;
 	}
-	return "4.5.0";
+	if (message->verdict.action == ACTION_ACCEPT)
+		header_edits_strip_tags(&message->headers, message->config->header,
+					&message->edits);
 }
 
 static void handle_failure(struct message *message)
 {
 	const struct cancel_result *cancel = &message->cancel;
-	const char *enhanced = enhanced_status(cancel->answer);
-	char reason[sizeof(cancel->why.text) + 256], shown[96];
+	char shown[96];
 
 	problem_quote(shown, sizeof(shown), message->tag.id, strlen(message->tag.id));
-	snprintf(reason, sizeof(reason), "invite \"%s\" of <%.100s>: %s", shown,
-		 message->invite_recipient, cancel->why.text);
-	message->verdict.by_cronofy = cancel->outcome != CANCEL_FAILED;
-	switch (cancel->outcome) {
-	case CANCEL_REFUSED:
-		message->result = "refused";
-		message->level = LOG_LEVEL_INFO;
-		message_fall_back(message, message->config->on_refused, enhanced, reason);
-		break;
-	case CANCEL_INTERRUPTED:
-		message_tempfail(message, "4.4.2", "interrupted", LOG_LEVEL_WARNING, reason);
-		break;
-	case CANCEL_FAILED: /* not on_unavailable: Cronofy has nothing to do with it */
-		message_fail_here(message, cancel->why.text);
-		break;
-	case CANCEL_NO_TURN: /* not on_unavailable: nothing is wrong with Cronofy */
-		message_tempfail(message, "4.4.5", "no_turn", LOG_LEVEL_WARNING, reason);
-		break;
-	default:
-		message->result = "unavailable";
-		message->level = cronofy_meaning(cancel->answer)->needs_administrator
-					 ? LOG_LEVEL_ERROR
-					 : LOG_LEVEL_WARNING;
-		message_fall_back(message, message->config->on_unavailable, enhanced, reason);
-		break;
-	}
+	message_decide(message, outcome_of_cancel(cancel->outcome), "invite \"%s\" of <%.100s>: %s",
+		       shown, message->invite_recipient, cancel->why.text);
+	if (cronofy_meaning(cancel->answer)->needs_administrator)
+		message->verdict.level = LOG_LEVEL_ERROR;
+	fall_back(message, outcome_enhanced(cancel->answer));
 }
 
 static bool accept_calendar(struct message *message, struct problem *why)
@@ -95,29 +56,28 @@ static void attach(struct message *message)
 		    &message->rewrite, &message->plan,
 		    (struct span){message->headers.content.data, message->headers.content.length},
 		    (struct span){message->calendar.text.data, message->calendar.text.length})) {
-		message_fail_here(message, "no memory for the calendar");
+		message_decide(message, OUTCOME_FAILED, "no memory for the calendar");
 		return;
 	}
 	header_edits_strip_tags(&message->headers, message->config->header, &message->edits);
 	header_edits_follow_rewrite(&message->headers, &message->rewrite, &message->edits);
 	message->has_new_body = true;
-	message_accept(message, "cancelled");
+	message_accept(message, OUTCOME_CANCELLED);
 }
 
 /* Cancelled, if Cronofy's calendar will do. */
 static void take_calendar(struct message *message)
 {
-	struct problem why, whole;
+	struct problem why;
 
 	if (accept_calendar(message, &why)) {
 		if (message_keep(message))
 			attach(message);
 		return;
 	}
-	problem_set(&whole, "Cronofy: the calendar cannot be sent: %.640s", why.text);
-	message->result = "bad_calendar";
-	message->level = LOG_LEVEL_ERROR;
-	message_fall_back(message, message->config->on_unavailable, "4.5.0", whole.text);
+	message_decide(message, OUTCOME_BAD_CALENDAR,
+		       "Cronofy: the calendar cannot be sent: %.640s", why.text);
+	fall_back(message, message->verdict.enhanced);
 }
 
 /* Attaches the kept calendar that was found. False if it will not do (any more). */
@@ -140,10 +100,7 @@ static bool use_kept_calendar(struct message *message, const char *kept)
 
 void message_end_probe(struct message *message)
 {
-	message->result = "probe";
-	message->level = LOG_LEVEL_INFO;
-	message->decided = true;
-	message->verdict.action = MESSAGE_DISCARD;
+	message_accept(message, OUTCOME_PROBE);
 }
 
 void message_cancel(struct message *message, cancel_progress *progress, void *context)
@@ -163,12 +120,12 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 	message->is_active =
 		active_take(message->services->active, (size_t)message->config->max_active);
 	if (!message->is_active) {
-		bool stopping = active_is_closed(message->services->active);
-
-		message_tempfail(message, "4.3.2", stopping ? "stopping" : "busy",
-				 LOG_LEVEL_WARNING,
-				 stopping ? "the filter is being stopped; try again later"
-					  : "too many messages wait for Cronofy; try again later");
+		if (active_is_closed(message->services->active))
+			message_decide(message, OUTCOME_STOPPING,
+				       "the filter is being stopped; try again later");
+		else
+			message_decide(message, OUTCOME_BUSY,
+				       "too many messages wait for Cronofy; try again later");
 		return;
 	}
 	if (message_find_same(message) && use_kept_calendar(message, "same_message"))

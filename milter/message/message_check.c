@@ -12,8 +12,8 @@ static bool check_tag(struct message *message)
 	char text[sizeof(why.text) + 128], shown[96];
 
 	if (tags == 0 && message_has_true_stamp(message)) {
-		message_tempfail(
-			message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR,
+		message_decide(
+			message, OUTCOME_MISCONFIGURED,
 			message->role == ROLE_GATE
 				? "mail that was stamped already came to a listener that is not "
 				  "named like queue_daemon"
@@ -22,8 +22,8 @@ static bool check_tag(struct message *message)
 		return false;
 	}
 	if (tags == 0) {
-		message_reject(
-			message, "554", "5.6.0", "bad_tag",
+		message_decide(
+			message, OUTCOME_BAD_TAG,
 			"this is a stamp that the filter itself makes of the header; give the "
 			"invite's id");
 		return false;
@@ -31,7 +31,7 @@ static bool check_tag(struct message *message)
 	if (tags > 1) {
 		snprintf(text, sizeof(text), "%zu of them in one message; one invite a message",
 			 tags);
-		message_reject(message, "554", "5.6.0", "bad_tag", text);
+		message_decide(message, OUTCOME_BAD_TAG, "%s", text);
 		return false;
 	}
 	problem_set(&why, "it is too long");
@@ -39,7 +39,7 @@ static bool check_tag(struct message *message)
 		problem_quote(shown, sizeof(shown), value.at, value.length);
 		snprintf(text, sizeof(text), shown[0] ? "%s; the value is \"%s\"" : "%s", why.text,
 			 shown);
-		message_reject(message, "554", "5.6.0", "bad_tag", text);
+		message_decide(message, OUTCOME_BAD_TAG, "%s", text);
 		return false;
 	}
 	return true;
@@ -50,14 +50,13 @@ static bool check_sender(struct message *message)
 	char text[sizeof(message->sender) + 64];
 
 	if (!message->sender_fits) {
-		message_reject(message, "550", "5.1.7", "bad_sender",
-			       "the sender's address is too long");
+		message_decide(message, OUTCOME_BAD_SENDER, "the sender's address is too long");
 		return false;
 	}
 	/* The MTA would put its own behind it, and the stamp would be for another sender. */
 	if (message->role == ROLE_GATE && message->sender[0] && !strchr(message->sender, '@')) {
 		snprintf(text, sizeof(text), "sender <%s> has no domain", message->sender);
-		message_reject(message, "550", "5.1.7", "bad_sender", text);
+		message_decide(message, OUTCOME_BAD_SENDER, "%s", text);
 		return false;
 	}
 	message->account = policy_account(message->config, message->login, message->sender);
@@ -65,7 +64,7 @@ static bool check_sender(struct message *message)
 		return true;
 	snprintf(text, sizeof(text), "sender <%s> belongs to no Cronofy account here",
 		 message->sender);
-	message_reject(message, "550", "5.7.1", "no_account", text);
+	message_decide(message, OUTCOME_NO_ACCOUNT, "%s", text);
 	return false;
 }
 
@@ -75,7 +74,7 @@ static bool check_recipient_count(struct message *message)
 	char text[192];
 
 	if (message->envelope.text.failed) {
-		message_reject(message, "554", "5.5.3", "too_many_recipients",
+		message_decide(message, OUTCOME_TOO_MANY_RECIPIENTS,
 			       "more recipients than this filter takes in one message");
 		return false;
 	}
@@ -86,7 +85,7 @@ static bool check_recipient_count(struct message *message)
 			 "%zu recipients in one message, and this filter runs in direct mode, "
 			 "not in queued mode: send one message to each recipient",
 			 count);
-		message_reject(message, "554", "5.5.3", "too_many_recipients", text);
+		message_decide(message, OUTCOME_TOO_MANY_RECIPIENTS, "%s", text);
 		return false;
 	}
 	if (message->role == ROLE_GATE && !message->tag.recipient[0])
@@ -97,7 +96,7 @@ static bool check_recipient_count(struct message *message)
 			"recipient=<%.64s> names one recipient, but the message has %zu: send it a "
 			"message of its own",
 			message->tag.recipient, count);
-		message_reject(message, "554", "5.5.3", "too_many_recipients", text);
+		message_decide(message, OUTCOME_TOO_MANY_RECIPIENTS, "%s", text);
 		return false;
 	}
 	snprintf(
@@ -105,7 +104,7 @@ static bool check_recipient_count(struct message *message)
 		"%zu recipients came to the second listener at once; the MTA's limit for it must be "
 		"one recipient a message",
 		count);
-	message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR, text);
+	message_decide(message, OUTCOME_MISCONFIGURED, "%s", text);
 	return false;
 }
 
@@ -119,7 +118,7 @@ static bool check_address(struct message *message, const char *address)
 		 "the recipient \"%s\" is no address of the form user@domain; name the invite's "
 		 "with ;recipient=",
 		 address);
-	message_reject(message, "554", "5.1.3", "bad_recipient", text);
+	message_decide(message, OUTCOME_BAD_RECIPIENT, "%s", text);
 	return false;
 }
 
@@ -136,7 +135,7 @@ static bool check_reroute(struct message *message, const struct envelope_recipie
 		 "the recipient \"%s\" cannot be queued: it must be user@domain with a name as the "
 		 "domain, of at most %zu characters",
 		 address, ENVELOPE_REROUTED_MAXIMUM - strlen(ENVELOPE_SUFFIX));
-	message_reject(message, "554", "5.1.3", "bad_recipient", text);
+	message_decide(message, OUTCOME_BAD_RECIPIENT, "%s", text);
 	return false;
 }
 
@@ -178,7 +177,7 @@ bool message_check(struct message *message)
 	if (!check_recipient_count(message) || !check_recipients(message))
 		return false;
 	if (message->headers.content.failed) {
-		message_reject(message, "554", "5.6.0", "bad_headers",
+		message_decide(message, OUTCOME_BAD_HEADERS,
 			       "the Content-* headers of the message are too large to be "
 			       "understood");
 		return false;
@@ -194,7 +193,7 @@ bool message_check_shape(struct message *message)
 	if (mime_scanner_finish(message->scanner, &message->plan, &why))
 		return true;
 	snprintf(text, sizeof(text), "the message cannot take a calendar: %s", why.text);
-	message_reject(message, "554", "5.6.1", "bad_shape", text);
+	message_decide(message, OUTCOME_BAD_SHAPE, "%s", text);
 	return false;
 }
 
@@ -209,7 +208,7 @@ bool message_is_too_large(struct message *message)
 		return false;
 	snprintf(text, sizeof(text), "the message is larger than %lld bytes; nothing was cancelled",
 		 limit);
-	message_reject(message, "552", "5.3.4", "too_large", text);
+	message_decide(message, OUTCOME_TOO_LARGE, "%s", text);
 	return true;
 }
 
@@ -217,7 +216,7 @@ bool message_refuse_suffix(struct message *message)
 {
 	if (message->role != ROLE_GATE || message->config->route != ROUTE_DOMAIN)
 		return false;
-	message_reject(message, "550", "5.1.2", "bad_recipient",
+	message_decide(message, OUTCOME_RESERVED_DOMAIN,
 		       "domains that end in " ENVELOPE_SUFFIX " are for this filter alone");
 	return true;
 }

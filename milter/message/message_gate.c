@@ -43,7 +43,7 @@ void message_stamp(struct message *message)
 	snprintf(stamp.recipient, sizeof(stamp.recipient), "%s", message->tag.recipient);
 	stamp.probe = message->tag.probe;
 	if (!message->headers.message_id[0] && !add_message_id(message)) {
-		message_fail_here(message, "no Message-ID could be made");
+		message_decide(message, OUTCOME_FAILED, "no Message-ID could be made");
 		return;
 	}
 	bond = bond_of(message);
@@ -51,9 +51,9 @@ void message_stamp(struct message *message)
 		header_edits_replace_tags(&message->headers, message->config->header, value.data,
 				     &message->edits);
 		message->rerouted = message->config->route == ROUTE_DOMAIN;
-		message_accept(message, "queued");
+		message_accept(message, OUTCOME_QUEUED);
 	} else {
-		message_fail_here(message, "no memory for the stamp");
+		message_decide(message, OUTCOME_FAILED, "no memory for the stamp");
 	}
 	buffer_free(&value);
 }
@@ -75,14 +75,6 @@ bool message_has_true_stamp(const struct message *message)
 	       read_stamp(message, &stamp, &why);
 }
 
-/* Somebody has come past the gate, or the key was changed while mail was queued. */
-static bool refuse_stamp(struct message *message, const char *reason)
-{
-	message_reject(message, "554", "5.7.1", "bad_stamp", reason);
-	message->level = LOG_LEVEL_ERROR;
-	return false;
-}
-
 static const struct account *account_named(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->account_count; i++)
@@ -96,26 +88,26 @@ bool message_check_stamp(struct message *message)
 	const struct headers *headers = &message->headers;
 	struct stamp stamp;
 	struct problem why;
-	char text[sizeof(why.text) + 64];
 
 	if (headers->tags != 1 || headers->stamps != 1 || !message->sender_fits)
-		return refuse_stamp(message, "only mail that came in by another listener, and was "
-					     "stamped there, may cancel invites here");
-	if (!read_stamp(message, &stamp, &why)) {
-		snprintf(text, sizeof(text), "the stamp is not a true one: %s", why.text);
-		return refuse_stamp(message, text);
-	}
+		return message_decide(
+			message, OUTCOME_BAD_STAMP,
+			"only mail that came in by another listener, and was stamped there, may "
+			"cancel invites here");
+	if (!read_stamp(message, &stamp, &why))
+		return message_decide(message, OUTCOME_BAD_STAMP, "the stamp is not a true one: %s",
+				      why.text);
 	memcpy(message->tag.id, stamp.id, sizeof(stamp.id));
 	memcpy(message->tag.recipient, stamp.recipient, sizeof(stamp.recipient));
 	message->tag.probe = stamp.probe;
 	if ((long long)time(NULL) - stamp.time > message->config->stamp_lifetime / 1000)
-		return refuse_stamp(message, "the stamp is older than stamp_lifetime");
+		return message_decide(message, OUTCOME_BAD_STAMP,
+				      "the stamp is older than stamp_lifetime");
 	message->trusted = true; /* that was decided at the gate */
 	message->account = account_named(message->config, stamp.account);
 	if (message->account)
 		return true;
-	snprintf(text, sizeof(text),
-		 "account %s, in which the message was queued, is not configured", stamp.account);
-	message_tempfail(message, "4.3.5", "misconfigured", LOG_LEVEL_ERROR, text);
-	return false;
+	return message_decide(message, OUTCOME_MISCONFIGURED,
+			      "account %s, in which the message was queued, is not configured",
+			      stamp.account);
 }

@@ -22,11 +22,6 @@ static struct ledger_key key_of(const struct message *message)
 	};
 }
 
-static void refuse(struct message *message, const char *reason)
-{
-	message_tempfail(message, "4.3.0", "no_ledger", LOG_LEVEL_ERROR, reason);
-}
-
 static enum ledger_found find(struct message *message,
 			      enum ledger_found (*finder)(struct ledger *ledger,
 							  const struct ledger_key *key,
@@ -100,8 +95,9 @@ bool message_find_same(struct message *message)
 	if (found != LEDGER_FOUND && find_shared(message))
 		return true;
 	if (found == LEDGER_FAILED && message->config->ledger_required)
-		refuse(message,
-		       "the ledger cannot be used, so nothing was cancelled; try again later");
+		message_decide(
+			message, OUTCOME_NO_LEDGER,
+			"the ledger cannot be used, so nothing was cancelled; try again later");
 	return found == LEDGER_FOUND;
 }
 
@@ -115,7 +111,6 @@ bool message_keep(struct message *message)
 	const struct buffer *text = &message->cancel.calendar;
 	const struct ledger_key key = key_of(message);
 	struct problem why;
-	char reason[sizeof(why.text) + 96];
 
 	keep_shared(message);
 	if (!message->services->ledger ||
@@ -123,10 +118,8 @@ bool message_keep(struct message *message)
 			&why) ||
 	    !message->config->ledger_required)
 		return true;
-	snprintf(reason, sizeof(reason), "the calendar could not be kept: %s; try again later",
-		 why.text);
-	refuse(message, reason);
-	return false;
+	return message_decide(message, OUTCOME_NO_LEDGER,
+			      "the calendar could not be kept: %s; try again later", why.text);
 }
 
 void message_record(struct message *message, long long ms)
@@ -137,7 +130,7 @@ void message_record(struct message *message, long long ms)
 		.ms = ms,
 		.texts =
 			{
-				[RECORD_RESULT] = message->result,
+				[RECORD_RESULT] = outcome_row(message->verdict.outcome)->word,
 				[RECORD_KEPT] = message->kept,
 				[RECORD_ACCOUNT] = message->account ? message->account->name : "",
 				[RECORD_INVITE] = message->tag.id,
@@ -156,8 +149,7 @@ void message_record(struct message *message, long long ms)
 	/* Strangers shall not be able to fill it, and a dry run leaves no trace. */
 	if (!message->services->ledger || !message->trusted || message->config->dry_run)
 		return;
-	if (message->verdict.action == MESSAGE_REJECT ||
-	    message->verdict.action == MESSAGE_TEMPFAIL)
+	if (message->verdict.code[0])
 		snprintf(reply, sizeof(reply), "%s %s", message->verdict.code,
 			 message->verdict.enhanced);
 	ledger_record(message->services->ledger, &record);

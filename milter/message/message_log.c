@@ -53,10 +53,11 @@ void message_write_log(struct message *message)
 {
 	const long long ms = clock_now() - message->begun;
 	struct log_line line = log_begin();
+	const struct verdict *verdict = &message->verdict;
 	char client[INET6_ADDRSTRLEN], reply[32];
 
 	log_field(&line, "queue_id", message->queue_id[0] ? message->queue_id : "-");
-	log_field(&line, "result", message->result);
+	log_field(&line, "result", outcome_row(verdict->outcome)->word);
 	log_field(&line, "invite", message->tag.id[0] ? message->tag.id : "-");
 	log_field(&line, "recipient",
 		  message->invite_recipient[0] ? message->invite_recipient
@@ -78,28 +79,24 @@ void message_write_log(struct message *message)
 	if (message->config->dry_run)
 		log_field(&line, "dry_run", "yes");
 	log_number(&line, "ms", ms);
-	if (message->verdict.action == MESSAGE_REJECT ||
-	    message->verdict.action == MESSAGE_TEMPFAIL) {
-		snprintf(reply, sizeof(reply), "%s_%s", message->verdict.code,
-			 message->verdict.enhanced);
+	if (verdict->code[0]) {
+		snprintf(reply, sizeof(reply), "%s_%s", verdict->code, verdict->enhanced);
 		log_field(&line, "reply", reply);
 	}
-	if (message->verdict.text[0])
-		log_field(&line, "reason", message->verdict.text);
-	log_end(message->level, &line);
+	if (verdict->text[0])
+		log_field(&line, "reason", verdict->text);
+	log_end(verdict->level, &line);
 	metrics_count_message(message->services->metrics,
-			      message->account ? message->account->name : NULL, message->result,
+			      message->account ? message->account->name : NULL, verdict->outcome,
 			      ms);
 	message_record(message, ms);
-	message->told = true;
+	message->logged = true;
 }
 
-void message_tell(struct message *message, bool taken)
+void message_report(struct message *message, bool taken)
 {
-	if (!taken) {
-		message->result = "not_taken";
-		message->level = LOG_LEVEL_ERROR;
-	}
-	if (!message->told)
+	if (!taken)
+		verdict_not_taken(&message->verdict);
+	if (!message->logged)
 		message_write_log(message);
 }

@@ -43,10 +43,8 @@ struct message {
 	struct mime_plan plan;
 	bool strip_only; /* the tags go, and that is all */
 	bool decided;
-	struct message_verdict verdict;
-	bool told;          /* the log has its line */
-	const char *result; /* a word for the log */
-	enum log_level level;
+	struct verdict verdict;
+	bool logged; /* the log has its line */
 	struct cancel_result cancel;
 	const char *kept; /* a calendar of the ledger is used: same_message, fallback; or NULL */
 	struct calendar calendar;
@@ -56,30 +54,14 @@ struct message {
 	struct header_edits edits;
 };
 
-/* ---- message_verdict ---- */
+/* ---- message ---- */
 
-/* The verdict, with the tag's name in front of the reason. */
-void message_decide(struct message *message, enum message_action action, const char *code,
-		    const char *enhanced, const char *reason);
+/* The verdict, with the tag's name in front of the reason. Gives false, for a check to return. */
+bool message_decide(struct message *message, enum outcome outcome, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* `result` is a word for the log. */
-void message_accept(struct message *message, const char *result);
-
-/* 5xx, or 451. */
-void message_reject(struct message *message, const char *code, const char *enhanced,
-		    const char *result, const char *reason);
-void message_tempfail(struct message *message, const char *enhanced, const char *result,
-		      enum log_level level, const char *reason);
-
-/* 451: the fault is this machine's. */
-void message_fail_here(struct message *message, const char *reason);
-
-/*
- * The invite was not cancelled, or there is no calendar to send: what the administrator chose for
- * that (enum fallback), with `result` and `level` as they are.
- */
-void message_fall_back(struct message *message, int fallback, const char *enhanced,
-		       const char *reason);
+/* The verdict where there is nothing to explain. */
+void message_accept(struct message *message, enum outcome outcome);
 
 /* ---- message_check ---- */
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 64 /* of the table that finds a series by its labels' values */
+#define BUCKETS    64  /* of a table that finds a series by its labels' values */
+#define NO_ACCOUNT "-" /* the account of messages that have none */
 
 /* One series of a counter with two labels. */
 struct series {
@@ -39,11 +40,23 @@ struct histogram {
 	unsigned long long sum;                /* ms */
 };
 
+/* The messages of one account. */
+struct account {
+	struct account *same_bucket;
+	struct account *next;          /* in the order in which they were made */
+	char *name;                    /* behind the counts */
+	unsigned long long messages[]; /* by result */
+};
+
 struct metrics {
 	const char *version;
+	metrics_result_word *word;
+	size_t result_count;
 	atomic_ullong untagged;
 	pthread_mutex_t lock; /* guards all below */
-	struct counter messages, calls;
+	struct account *buckets[BUCKETS], *oldest, *newest;
+	size_t account_count;
+	struct counter calls;
 	struct histogram message_duration, call_duration;
 	unsigned long long connections;
 	unsigned long long good_reloads, faulty_reloads;
@@ -56,9 +69,7 @@ struct metrics {
 	size_t source_count;
 };
 
-/* What is counted for every account from the beginning. */
-static const char *const outcomes[] = {"cancelled", "refused", "unavailable", "bad_calendar",
-				       "failed",    "busy",    "not_taken"};
+/* The calls that are counted for every account from the beginning. */
 static const char *const statuses[] = {"200", "401", "402", "403", "429", "none"};
 
 /* ---- text ---- */
@@ -200,6 +211,77 @@ static void write_counter(struct buffer *page, const struct counter *counter)
 	}
 }
 
+/* ---- messages ---- */
+
+static struct account *find_account(const struct metrics *metrics, const char *name)
+{
+	struct account *account = metrics->buckets[bucket_of(name, "")];
+
+	while (account && strcmp(account->name, name) != 0)
+		account = account->same_bucket;
+	return account;
+}
+
+static struct account *make_account(struct metrics *metrics, const char *name)
+{
+	const size_t counts = metrics->result_count * sizeof(unsigned long long);
+	struct account **bucket = &metrics->buckets[bucket_of(name, "")];
+	struct account *account = calloc(1, sizeof(*account) + counts + strlen(name) + 1);
+
+	if (!account)
+		return NULL;
+	account->name = (char *)account + sizeof(*account) + counts;
+	memcpy(account->name, name, strlen(name) + 1);
+	account->same_bucket = *bucket;
+	*bucket = account;
+	if (metrics->newest)
+		metrics->newest->next = account;
+	else
+		metrics->oldest = account;
+	metrics->newest = account;
+	metrics->account_count++;
+	return account;
+}
+
+/* It is made if there is none yet; NULL if there is no memory for that. */
+static struct account *account_named(struct metrics *metrics, const char *name)
+{
+	struct account *account = find_account(metrics, name);
+
+	if (!account && metrics->account_count >= METRICS_ACCOUNTS_MAXIMUM) {
+		name = "other";
+		account = find_account(metrics, name);
+	}
+	return account ? account : make_account(metrics, name);
+}
+
+static void free_accounts(struct metrics *metrics)
+{
+	struct account *next;
+
+	for (struct account *account = metrics->oldest; account; account = next) {
+		next = account->next;
+		free(account);
+	}
+}
+
+static void write_messages(struct buffer *page, const struct metrics *metrics)
+{
+	static const char name[] = "cancel_invite_messages_total";
+
+	metrics_write_head(page, name, METRICS_COUNTER,
+			   "Messages with the tag, by account and by result= of their log line.");
+	for (const struct account *account = metrics->oldest; account; account = account->next)
+		for (size_t i = 0; i < metrics->result_count; i++) {
+			const struct metrics_label labels[] = {
+				{"account", account->name},
+				{"result", metrics->word(i)},
+			};
+
+			metrics_write_sample(page, name, labels, 2, (double)account->messages[i]);
+		}
+}
+
 /* ---- histograms ---- */
 
 static void observe(struct histogram *histogram, long long ms)
@@ -239,19 +321,16 @@ static void write_histogram(struct buffer *page, const struct histogram *histogr
 
 /* ---- the outside ---- */
 
-struct metrics *metrics_new(const char *version)
+struct metrics *metrics_new(const char *version, metrics_result_word *word, size_t result_count)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
 
 	if (!metrics)
 		return NULL;
 	metrics->version = version;
+	metrics->word = word;
+	metrics->result_count = result_count;
 	metrics->last_reload_good = true;
-	metrics->messages = (struct counter){
-		.name = "cancel_invite_messages_total",
-		.help = "Messages with the tag, by account and by result= of their log line.",
-		.labels = {"account", "outcome"},
-	};
 	metrics->calls = (struct counter){
 		.name = "cancel_invite_calls_total",
 		.help = "Calls to Cronofy, by account and HTTP status; none: there was no answer.",
@@ -266,6 +345,7 @@ struct metrics *metrics_new(const char *version)
 		.help = "How long one call to Cronofy took.",
 	};
 	pthread_mutex_init(&metrics->lock, NULL);
+	account_named(metrics, NO_ACCOUNT);
 	return metrics;
 }
 
@@ -273,7 +353,7 @@ void metrics_free(struct metrics *metrics)
 {
 	if (!metrics)
 		return;
-	free_counter(&metrics->messages);
+	free_accounts(metrics);
 	free_counter(&metrics->calls);
 	pthread_mutex_destroy(&metrics->lock);
 	free(metrics);
@@ -284,8 +364,7 @@ void metrics_add_account(struct metrics *metrics, const char *account)
 	if (!metrics)
 		return;
 	pthread_mutex_lock(&metrics->lock);
-	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
-		add(&metrics->messages, account, outcomes[i], 0);
+	account_named(metrics, account);
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		add(&metrics->calls, account, statuses[i], 0);
 	pthread_mutex_unlock(&metrics->lock);
@@ -297,13 +376,17 @@ void metrics_count_untagged(struct metrics *metrics)
 		atomic_fetch_add_explicit(&metrics->untagged, 1, memory_order_relaxed);
 }
 
-void metrics_count_message(struct metrics *metrics, const char *account, const char *outcome,
+void metrics_count_message(struct metrics *metrics, const char *account, size_t result,
 			   long long ms)
 {
+	struct account *counted;
+
 	if (!metrics)
 		return;
 	pthread_mutex_lock(&metrics->lock);
-	add(&metrics->messages, account ? account : "-", outcome, 1);
+	counted = account_named(metrics, account ? account : NO_ACCOUNT);
+	if (counted)
+		counted->messages[result]++;
 	observe(&metrics->message_duration, ms);
 	pthread_mutex_unlock(&metrics->lock);
 }
@@ -392,7 +475,7 @@ void metrics_write_page(struct metrics *metrics, struct buffer *page)
 		"Messages without the tag.",
 		(double)atomic_load_explicit(&metrics->untagged, memory_order_relaxed));
 	pthread_mutex_lock(&metrics->lock);
-	write_counter(page, &metrics->messages);
+	write_messages(page, metrics);
 	write_histogram(page, &metrics->message_duration);
 	write_counter(page, &metrics->calls);
 	write_histogram(page, &metrics->call_duration);

@@ -17,14 +17,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define METRICS_PAGE_MAXIMUM   ((size_t)8 * 1024 * 1024) /* bytes */
-#define METRICS_SERIES_MAXIMUM 10000 /* of one counter; what more there is counts as "other" */
-#define METRICS_SOURCES        16
+#define METRICS_PAGE_MAXIMUM     ((size_t)8 * 1024 * 1024) /* bytes */
+#define METRICS_ACCOUNTS_MAXIMUM 2000  /* what more there are count as "other" */
+#define METRICS_SERIES_MAXIMUM   10000 /* of the calls; the same */
+#define METRICS_SOURCES          16
 
 struct metrics;
 
-/* `version` is the program's. NULL if there is no memory. */
-struct metrics *metrics_new(const char *version);
+/* The word of a result; results are numbered from 0. */
+typedef const char *metrics_result_word(size_t result);
+
+/* `version` is the program's; messages have so many results. NULL if there is no memory. */
+struct metrics *metrics_new(const char *version, metrics_result_word *word, size_t result_count);
 void metrics_free(struct metrics *metrics);
 
 /* ---- counting ---- */
@@ -39,10 +43,9 @@ void metrics_add_account(struct metrics *metrics, const char *account);
 void metrics_count_untagged(struct metrics *metrics);
 
 /*
- * A message that left a line in the log: its result's word there, its account (NULL: none), and how
- * long it took.
+ * A message that left a line in the log: its account (NULL: none), its result, and how long it took.
  */
-void metrics_count_message(struct metrics *metrics, const char *account, const char *outcome,
+void metrics_count_message(struct metrics *metrics, const char *account, size_t result,
 			   long long ms);
 
 /* A call to Cronofy that is over: HTTP's status, 0 if there was no answer; connections it made. */

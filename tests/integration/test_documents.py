@@ -1,7 +1,7 @@
 """The documents say all that the filter can say, and nothing that it no longer says.
 
-The sources are read for the words of result=, for SMTP replies and for log lines; the tables of
-conf/TROUBLESHOOTING.md and conf/developers/README.md must have each of them. In a document `…`
+The filter prints its words of result= and its SMTP replies (--outcomes), the sources are read for log
+lines; the tables of conf/TROUBLESHOOTING.md and conf/developers/README.md must have each of them. In a document `…`
 stands for what differs from message to message, and a text of the filter's is “quoted” or `a line`.
 """
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.sources import SOURCES, calls, literals, replies, result_words
+from lab.outcomes import enhanced_codes, replies, words
+from lab.sources import SOURCES, calls, literals
 from lab.tools import ROOT
 
 TROUBLESHOOTING = ROOT / "conf" / "TROUBLESHOOTING.md"
@@ -22,12 +23,6 @@ CONVERSION = re.compile(r"%[-0-9.*]*(?:ll|l|z)?[a-z]")
 
 
 # Reading the sources
-
-def enhanced_codes():
-    """RFC 3463: class.subject.detail. No other text of the sources looks like one."""
-    return {text for source in SOURCES.values() for text in literals(source)
-            if ENHANCED.fullmatch(text)}
-
 
 def log_lines():
     return {shown(text) for call in calls("log_write") for text in call.texts(1)
@@ -83,22 +78,21 @@ def stale(what, where):
 def test_sources_are_understood():
     """What everybody knows to be there is found, so the tests below look at something."""
     assert {"cancelled", "untrusted_stripped", "failed", "busy", "stopping", "refused",
-            "not_taken"} <= result_words()
+            "not_taken"} <= words()
     assert {"5.6.0", "4.3.0", "4.7.8"} <= enhanced_codes()
-    assert ("bad_tag", "554", "5.6.0") in set(replies())
+    assert ("bad_tag", "554 5.6.0") in replies()
     assert "reload: … is in force" in log_lines()
 
 
 def test_every_result_has_a_row():
     told = {word for row in rows(TROUBLESHOOTING, "result=") for word in spans(row[0])}
-    assert not result_words() - told, missing(result_words() - told, TROUBLESHOOTING)
-    assert not told - result_words(), stale(told - result_words(), TROUBLESHOOTING)
+    assert not words() - told, missing(words() - told, TROUBLESHOOTING)
+    assert not told - words(), stale(told - words(), TROUBLESHOOTING)
 
 
 def test_every_reply_has_a_row_with_its_result():
     told = {(row[0].strip("`"), row[1]) for row in rows(TROUBLESHOOTING, "result=")}
-    given = {(result, f"{code} {enhanced}") for result, code, enhanced in replies()}
-    absent = {f"{result} with {reply}" for result, reply in given - told}
+    absent = {f"{result} with {reply}" for result, reply in replies() - told}
     assert not absent, missing(absent, TROUBLESHOOTING)
 
 

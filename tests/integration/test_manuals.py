@@ -15,7 +15,8 @@ import pytest
 
 from lab import tools
 from lab.filter_process import run, write_secret
-from lab.sources import SOURCES, calls, literals, result_words
+from lab.outcomes import outcomes
+from lab.sources import SOURCES, calls, literals
 
 MANUALS = tools.ROOT / "conf" / "man"
 PROGRAM = (MANUALS / "cancel-invite-milter.8").read_text()
@@ -307,11 +308,23 @@ def test_exit_codes_are_those_of_the_sources():
     assert list(map(int, told)) == sorted(used)
 
 
-def test_every_field_and_every_result_of_the_log_is_explained_and_no_other():
+def test_the_table_of_results_is_the_filters_own():
+    rows = re.findall(r"^\.It Cm (\w+)\n(.*) \((\w+)\): (.*)$", section(PROGRAM, "RESULTS"), re.M)
+    assert rows == [(each.word, each.reply or "no reply", each.level, each.meaning)
+                    for each in outcomes()]
+
+
+def test_results_that_the_configuration_decides_name_its_keys():
+    for each in outcomes():
+        if each.choice != "-":
+            assert f".Ic {each.choice}\n" in section(PROGRAM, "RESULTS"), each.word
+
+
+def test_every_field_of_the_log_is_explained_and_no_other():
     fields = {name for function in ("log_field", "log_number") for call in calls(function)
               if call.file == "message_log.c" for name in call.texts(1)}
     assert {"queue_id", "ms", "reason"} <= fields
-    assert items(section(PROGRAM, "THE LOG")) == fields | result_words()
+    assert items(section(PROGRAM, "THE LOG")) == fields
 
 
 def test_every_series_is_explained_and_no_other():

@@ -94,7 +94,7 @@ class TestCounters:
         deliver(running, TAGGED, sender="x@c.example")
         deliver(running, TAGGED, sender="x@a.example", client=("192.0.2.1", 1))
         page = scrape(port)
-        counted = {(labels["account"], labels["outcome"]): value
+        counted = {(labels["account"], labels["result"]): value
                    for labels, value in page.series(MESSAGES) if value}
         assert counted == {("a", "cancelled"): 3, ("b", "cancelled"): 1, ("b", "refused"): 1,
                            ("b", "unavailable"): 1, ("-", "bad_tag"): 1, ("-", "no_account"): 1,
@@ -113,7 +113,7 @@ class TestCounters:
         make(accounts={"a": account("a"), "b": account("b")})
         page = scrape(port)
         for name in ("a", "b"):
-            assert page.value(MESSAGES, account=name, outcome="unavailable") == 0
+            assert page.value(MESSAGES, account=name, result="unavailable") == 0
             assert page.value(CALLS, account=name, status="401") == 0
         assert page.value("cancel_invite_untagged_messages_total") == 0
 
@@ -134,7 +134,7 @@ class TestCounters:
         deliver(make(cronofy={"attempts": 2}), TAGGED)
         page = scrape(port)
         assert page.value(CALLS, account="cronofy", status="none") == 2
-        assert page.value(MESSAGES, account="cronofy", outcome="unavailable") == 1
+        assert page.value(MESSAGES, account="cronofy", result="unavailable") == 1
 
     def test_tell_of_messages_that_the_mta_did_not_take(self, make, port, cronofy):
         cronofy.script("board-1", trouble("held"))
@@ -144,9 +144,9 @@ class TestCounters:
             cronofy.wait_for_requests()
         cronofy.release()
         running.wait_for_log("result=not_taken")
-        until(lambda: scrape(port).value(MESSAGES, account="cronofy", outcome="not_taken") == 1,
+        until(lambda: scrape(port).value(MESSAGES, account="cronofy", result="not_taken") == 1,
               5, "the message to be counted")
-        assert scrape(port).value(MESSAGES, account="cronofy", outcome="cancelled") == 0
+        assert scrape(port).value(MESSAGES, account="cronofy", result="cancelled") == 0
 
     def test_time_calls(self, make, port, cronofy):
         cronofy.script("board-1", delayed(0.3))
@@ -204,7 +204,7 @@ class TestCounters:
         time.sleep(1.1)
         running.reload(milter={}, accounts={"new": account("new")})
         running.wait_for_log("is in force")
-        until(lambda: scrape(port).value(MESSAGES, account="new", outcome="cancelled") == 0,
+        until(lambda: scrape(port).value(MESSAGES, account="new", result="cancelled") == 0,
               5, "the new account on the page")
         page = scrape(port)
         assert page.value("cancel_invite_config_reloads_total", result="ok") == 1
@@ -242,7 +242,7 @@ class TestPage:
                 thread.join()
         assert not failures
         pages.append(scrape(port))
-        for name, labels in ((MESSAGES, {"account": "a", "outcome": "cancelled"}),
+        for name, labels in ((MESSAGES, {"account": "a", "result": "cancelled"}),
                              ("cancel_invite_untagged_messages_total", {}),
                              ("cancel_invite_call_duration_seconds_count", {})):
             values = [page.value(name, **labels) for page in pages]

@@ -9,6 +9,7 @@ from lab import tools
 from lab.filter_process import FilterProcess
 from lab.metrics import promtool, scrape
 from lab.milter_client import TAG, MilterSession, mail
+from lab.outcomes import outcomes, words
 from lab.process import Port
 
 RULES = tools.ROOT / "conf/prometheus/cancel-invite-milter.rules.yml"
@@ -80,6 +81,22 @@ class TestExpressions:
                     if "$" not in value:
                         asked = set(value.split("|") if "~" in operator else [value])
                         assert asked <= values, f"{name} never has {asked - values}: {expression}"
+
+    def test_say_every_result_that_there_is_and_no_other(self, expressions):
+        for expression in expressions():
+            for name, matchers in selectors(expression):
+                for label, operator, value in matchers:
+                    if (name, label) == ("cancel_invite_messages_total", "result"):
+                        assert set(value.split("|")) <= words(), expression
+
+    def test_divide_by_all_messages_that_cronofy_decided(self, expressions):
+        """A result that is left out of the denominator makes the rate too high."""
+        asked = {each.word for each in outcomes() if each.by_cronofy}
+        denominators = [set(value.split("|")) for expression in expressions()
+                        for below in re.findall(r"/([^/]*)", expression)
+                        for name, matchers in selectors(below)
+                        for label, _, value in matchers if label == "result"]
+        assert denominators and all(each == asked for each in denominators)
 
     def test_group_only_by_labels_that_there_are(self, expressions, page):
         for expression in expressions():

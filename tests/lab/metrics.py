@@ -1,7 +1,7 @@
 """The filter's page of metrics, and the Debian package's promtool that judges it.
 
     page = scrape(9895)
-    page.value("cancel_invite_messages_total", account="acme", outcome="cancelled")
+    page.value("cancel_invite_messages_total", account="acme", result="cancelled")
 """
 
 import http.client

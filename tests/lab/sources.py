@@ -1,4 +1,4 @@
-"""The filter's C sources, read for what they can say: calls, literal texts, words of result=."""
+"""The filter's C sources, read for what they can say: calls and literal texts."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lab.tools import ROOT
 
 STRING = r'"(?:[^"\\\n]|\\.)*"'
-PASSED_ON = ("message->result", "result", "enhanced", "reason", "text")  # said where they come from
+PASSED_ON = ("text",)  # said where it comes from
 
 
 @dataclass(frozen=True)
@@ -60,26 +60,3 @@ def split_arguments(code):
         else:
             arguments[-1] += token
     return tuple(each.strip() for each in arguments)
-
-
-def replies():
-    """(result, code, enhanced) of each call that decides on all three."""
-    for call in calls("message_reject"):
-        for result in call.texts(3):
-            yield result, *call.texts(1), *call.texts(2)
-    for call in calls("message_tempfail"):
-        for enhanced in call.texts(1):
-            for result in call.texts(2):
-                yield result, "451", enhanced
-
-
-def result_words():
-    words = {result for result, _, _ in replies()}
-    words.update(word for call in calls("message_accept") for word in call.texts(1))
-    for file, source in SOURCES.items():
-        for value in re.findall(r"\bmessage->result = ([^;]*);", source):
-            table = re.fullmatch(r"(\w+)\[.*\]", value.strip(), flags=re.DOTALL)
-            if table:
-                value = re.search(rf"\b{table[1]}\[\] = {{(.*?)}};", source, re.DOTALL)[1]
-            words.update(Call(file, (value,)).texts(0))
-    return words

@@ -5,12 +5,21 @@
 
 #include <pthread.h>
 
+enum { CANCELLED, REFUSED, BAD_TAG, RESULTS };
+
+static const char *word_of(size_t result)
+{
+	static const char *const words[RESULTS] = {"cancelled", "refused", "bad_tag"};
+
+	return words[result];
+}
+
 static struct metrics *metrics;
 
 static int make(void **state)
 {
 	(void)state;
-	metrics = metrics_new("1.2.3");
+	metrics = metrics_new("1.2.3", word_of, RESULTS);
 	return metrics ? 0 : -1;
 }
 
@@ -50,18 +59,18 @@ static double value_of(const char *sample)
 
 #define assert_value(sample, value) assert_float_equal(value_of(sample), value, 1e-9)
 
-static void counts_messages_by_account_and_outcome(void **state)
+static void counts_messages_by_account_and_result(void **state)
 {
 	(void)state;
-	metrics_count_message(metrics, "acme", "cancelled", 5);
-	metrics_count_message(metrics, "acme", "cancelled", 5);
-	metrics_count_message(metrics, "acme", "refused", 5);
-	metrics_count_message(metrics, "other", "cancelled", 5);
-	metrics_count_message(metrics, NULL, "bad_tag", 5);
-	assert_value("cancel_invite_messages_total{account=\"acme\",outcome=\"cancelled\"}", 2);
-	assert_value("cancel_invite_messages_total{account=\"acme\",outcome=\"refused\"}", 1);
-	assert_value("cancel_invite_messages_total{account=\"other\",outcome=\"cancelled\"}", 1);
-	assert_value("cancel_invite_messages_total{account=\"-\",outcome=\"bad_tag\"}", 1);
+	metrics_count_message(metrics, "acme", CANCELLED, 5);
+	metrics_count_message(metrics, "acme", CANCELLED, 5);
+	metrics_count_message(metrics, "acme", REFUSED, 5);
+	metrics_count_message(metrics, "other", CANCELLED, 5);
+	metrics_count_message(metrics, NULL, BAD_TAG, 5);
+	assert_value("cancel_invite_messages_total{account=\"acme\",result=\"cancelled\"}", 2);
+	assert_value("cancel_invite_messages_total{account=\"acme\",result=\"refused\"}", 1);
+	assert_value("cancel_invite_messages_total{account=\"other\",result=\"cancelled\"}", 1);
+	assert_value("cancel_invite_messages_total{account=\"-\",result=\"bad_tag\"}", 1);
 	assert_value("cancel_invite_message_duration_seconds_count", 5);
 }
 
@@ -80,7 +89,9 @@ static void an_accounts_counters_begin_with_zero(void **state)
 {
 	(void)state;
 	metrics_add_account(metrics, "acme");
-	assert_value("cancel_invite_messages_total{account=\"acme\",outcome=\"cancelled\"}", 0);
+	assert_value("cancel_invite_messages_total{account=\"acme\",result=\"cancelled\"}", 0);
+	assert_value("cancel_invite_messages_total{account=\"acme\",result=\"bad_tag\"}", 0);
+	assert_value("cancel_invite_messages_total{account=\"-\",result=\"bad_tag\"}", 0);
 	assert_value("cancel_invite_calls_total{account=\"acme\",status=\"401\"}", 0);
 	metrics_count_call(metrics, "acme", 401, 0, 1);
 	metrics_add_account(metrics, "acme"); /* a reload */
@@ -202,22 +213,35 @@ static void writes_values_exactly(void **state)
 	}
 }
 
-static void too_many_series_count_as_other(void **state)
+/* The first is that of messages without an account. */
+static void too_many_accounts_count_as_other(void **state)
 {
-	struct buffer page = buffer_with_maximum(METRICS_PAGE_MAXIMUM);
+	char account[32], last[128];
+
+	(void)state;
+	for (int i = 1; i < METRICS_ACCOUNTS_MAXIMUM + 5; i++) {
+		snprintf(account, sizeof(account), "account-%d", i);
+		metrics_count_message(metrics, account, CANCELLED, 1);
+	}
+	snprintf(last, sizeof(last),
+		 "cancel_invite_messages_total{account=\"account-%d\",result=\"cancelled\"}",
+		 METRICS_ACCOUNTS_MAXIMUM - 1);
+	assert_value(last, 1);
+	assert_value("cancel_invite_messages_total{account=\"other\",result=\"cancelled\"}", 5);
+}
+
+static void too_many_calls_series_count_as_other(void **state)
+{
 	char account[32];
 
 	(void)state;
 	for (int i = 0; i < METRICS_SERIES_MAXIMUM + 5; i++) {
 		snprintf(account, sizeof(account), "account-%d", i);
-		metrics_count_message(metrics, account, "cancelled", 1);
+		metrics_count_call(metrics, account, 200, 0, 1);
 	}
-	metrics_write_page(metrics, &page);
-	assert_false(page.failed);
-	buffer_free(&page);
-	assert_value("cancel_invite_messages_total{account=\"account-9999\",outcome=\"cancelled\"}", 1);
-	assert_value("cancel_invite_messages_total{account=\"account-10000\",outcome=\"cancelled\"}", -1);
-	assert_value("cancel_invite_messages_total{account=\"other\",outcome=\"other\"}", 5);
+	assert_value("cancel_invite_calls_total{account=\"account-9999\",status=\"200\"}", 1);
+	assert_value("cancel_invite_calls_total{account=\"account-10000\",status=\"200\"}", -1);
+	assert_value("cancel_invite_calls_total{account=\"other\",status=\"other\"}", 5);
 }
 
 /* A queue, as another room may have one. */
@@ -255,7 +279,7 @@ static void nobody_needs_metrics(void **state)
 	(void)state;
 	metrics_add_account(NULL, "acme");
 	metrics_count_untagged(NULL);
-	metrics_count_message(NULL, NULL, "cancelled", 1);
+	metrics_count_message(NULL, NULL, CANCELLED, 1);
 	metrics_count_call(NULL, "acme", 200, 1, 1);
 	metrics_count_reload(NULL, true);
 	metrics_set_config_loaded(NULL, 1);
@@ -272,7 +296,7 @@ static void *count_many(void *context)
 	snprintf(account, sizeof(account), "account-%d", *(int *)context);
 	for (int i = 0; i < EACH; i++) {
 		metrics_count_untagged(metrics);
-		metrics_count_message(metrics, account, "cancelled", i);
+		metrics_count_message(metrics, account, CANCELLED, i);
 		metrics_count_call(metrics, i % 2 ? "all" : account, 200, 1, i);
 		if (i % 500 == 0)
 			metrics_add_account(metrics, account);
@@ -295,7 +319,7 @@ static void nothing_is_lost_between_threads(void **state)
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_value("cancel_invite_untagged_messages_total", THREADS * EACH);
-	assert_value("cancel_invite_messages_total{account=\"account-3\",outcome=\"cancelled\"}", EACH);
+	assert_value("cancel_invite_messages_total{account=\"account-3\",result=\"cancelled\"}", EACH);
 	assert_value("cancel_invite_calls_total{account=\"all\",status=\"200\"}", THREADS * EACH / 2);
 	assert_value("cancel_invite_call_duration_seconds_count", THREADS * EACH);
 	assert_value("cancel_invite_connections_opened_total", THREADS * EACH);
@@ -306,7 +330,7 @@ static void nothing_is_lost_between_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(counts_messages_by_account_and_outcome),
+		test(counts_messages_by_account_and_result),
 		test(counts_calls_by_account_and_status),
 		test(an_accounts_counters_begin_with_zero),
 		test(counts_untagged_messages),
@@ -316,7 +340,8 @@ int main(void)
 		test(every_series_has_a_head_and_stands_once),
 		test(writes_any_label_value_so_that_it_can_be_read),
 		test(writes_values_exactly),
-		test(too_many_series_count_as_other),
+		test(too_many_accounts_count_as_other),
+		test(too_many_calls_series_count_as_other),
 		test(sources_are_asked_for_each_page),
 		test(there_is_room_for_so_many_sources),
 		test(nobody_needs_metrics),
