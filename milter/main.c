@@ -3,6 +3,7 @@
 #include "audit.h"
 #include "command.h"
 #include "config.h"
+#include "config_load.h"
 #include "config_value.h"
 #include "filter.h"
 #include "lifecycle.h"
@@ -12,6 +13,7 @@
 #include "outcome.h"
 #include "postfix_check.h"
 #include "server.h"
+#include "show_config.h"
 #include "socket.h"
 
 #include <errno.h>
@@ -383,6 +385,10 @@ int main(int count, char **arguments)
 		return print("cancel-invite-milter " VERSION "\n");
 	if (options.outcomes)
 		return print_outcomes();
+	if (options.keys)
+		return show_keys();
+	if (options.show_config)
+		return show_config(options.config_file);
 	if (options.rewrite_message)
 		return command_rewrite(options.rewrite_message, options.calendar);
 	if (options.reload)

@@ -11,6 +11,8 @@
 const char options_usage[] =
 	"usage: cancel-invite-milter [-c FILE]                run, in the foreground\n"
 	"       cancel-invite-milter -n [-c FILE]             check the configuration\n"
+	"       cancel-invite-milter --show-config [-c FILE]  each value, and where it comes from\n"
+	"       cancel-invite-milter --keys                   each key that the file can have\n"
 	"       cancel-invite-milter --try MESSAGE [-c FILE] [-f SENDER] RECIPIENT...\n"
 	"                                                     the whole way of one message\n"
 	"       cancel-invite-milter --rewrite MESSAGE --calendar FILE\n"
@@ -54,6 +56,8 @@ bool options_parse(int count, char **arguments, struct options *options)
 		SINCE,
 		JSON,
 		OUTCOMES,
+		SHOW_CONFIG,
+		KEYS,
 		HELP
 	};
 	static const struct option names[] = {
@@ -69,6 +73,8 @@ bool options_parse(int count, char **arguments, struct options *options)
 		{"since", required_argument, NULL, SINCE},
 		{"json", no_argument, NULL, JSON},
 		{"outcomes", no_argument, NULL, OUTCOMES},
+		{"show-config", no_argument, NULL, SHOW_CONFIG},
+		{"keys", no_argument, NULL, KEYS},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
@@ -122,6 +128,12 @@ bool options_parse(int count, char **arguments, struct options *options)
 		case OUTCOMES:
 			options->outcomes = true;
 			break;
+		case SHOW_CONFIG:
+			options->show_config = true;
+			break;
+		case KEYS:
+			options->keys = true;
+			break;
 		case 'V':
 			options->version = true;
 			break;
@@ -139,6 +151,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 const char *options_fault(const struct options *options, int arguments_left)
 {
 	const int commands = options->help + options->version + options->outcomes + options->check +
+			     options->show_config + options->keys +
 			     !!options->try_message + !!options->rewrite_message +
 			     !!options->cancel_id + !!options->log_of + options->report +
 			     options->export + !!options->reload;

@@ -7,9 +7,9 @@
 
 /* What was given; texts are the command line's own. NULL or false: it was not. */
 struct options {
-	bool help, version, outcomes;
+	bool help, version, outcomes, keys;
 	const char *config_file;
-	bool check;
+	bool check, show_config;
 	const char *try_message;
 	const char *rewrite_message;
 	const char *calendar;

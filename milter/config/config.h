@@ -1,16 +1,15 @@
 /*
- * config: the configuration file, read once into one immutable struct that its users share.
+ * config: the configuration, read once into one immutable struct that its users share.
  *
  * Whoever keeps a config beyond a call holds a reference; a reload makes a new one and lets the
- * old one go when its last message is done. All strings belong to the config.
+ * old one go when its last message is done. All strings belong to the config. Which key fills which
+ * field is said by the table in config_keys.c; config_load.h reads the file.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
 
-#include "buffer.h"
 #include "log.h"
-#include "policy.h"
-#include "problem.h"
+#include "network.h"
 #include "redis_address.h"
 
 #include <stdatomic.h>
@@ -30,17 +29,27 @@ struct string_list {
 	size_t count;
 };
 
+enum data_center {
+	DATA_CENTER_US,
+	DATA_CENTER_AU,
+	DATA_CENTER_CA,
+	DATA_CENTER_DE,
+	DATA_CENTER_SG,
+	DATA_CENTER_UK,
+};
+
 /* One Cronofy application. */
 struct account {
 	char *name;
-	size_t line;                /* of the file, where it begins */
+	size_t line;   /* of the file, where it begins; 0: it has no section */
+	size_t *lines; /* of each row of config_keys, where its value stands; 0: default */
 	struct string_list senders; /* patterns, as policy_address_matches() reads them */
 	struct string_list logins;  /* SMTP AUTH names */
-	int data_center;            /* index of the known ones */
-	char *url;                  /* or instead of it the beginning of the URL; "" if not given */
-	char *endpoint;             /* where the cancel call goes: a whole URL */
+	enum data_center data_center;
+	char *url;      /* or instead of it the beginning of the URL; "" if not given */
+	char *endpoint; /* where the cancel call goes: a whole URL */
 	char *api_key_file;
-	char *api_key;      /* wiped when the config goes */
+	char *api_key;      /* zeroed when the config goes */
 	char *ca_file;      /* "": the system's */
 	char *proxy;        /* "": none, whatever the environment says */
 	long long timeout;  /* ms, of one call */
@@ -80,6 +89,7 @@ enum fallback {
 struct config {
 	atomic_uint references;
 	char *file;
+	size_t *lines; /* of each row of config_keys, where its value stands; 0: default */
 
 	char *socket;            /* as libmilter reads it */
 	const char *socket_path; /* of a unix socket; else NULL */
@@ -90,11 +100,11 @@ struct config {
 	uid_t uid;          /* if user is given */
 	gid_t gid;
 	char *header; /* the tag's name */
-	int mode;     /* enum mode */
+	enum mode mode;
 	char *queue_daemon;
-	int route; /* enum route */
+	enum route route;
 	char *stamp_key_file;
-	char *stamp_key; /* NULL if there is none (direct: or none to be read); wiped with the config */
+	char *stamp_key; /* NULL: none (direct: or none to be read); zeroed with the config */
 	long long stamp_lifetime; /* ms */
 	struct string_list
 		archives; /* recipient patterns, as policy_address_matches() reads them */
@@ -103,49 +113,42 @@ struct config {
 	long long max_message_size; /* bytes */
 	long long max_active;
 	long long drain_timeout; /* ms */
-	int log;                 /* enum log_target */
-	int log_level;           /* enum log_level */
-	int log_format;          /* enum log_format */
+	enum log_target log;
+	enum log_level log_level;
+	enum log_format log_format;
 	char *syslog_facility;
 	bool dry_run;
 	bool strict_calendar;
-	int on_refused;     /* enum fallback */
-	int on_unavailable; /* enum fallback */
+	enum fallback on_refused;
+	enum fallback on_unavailable;
 
-	struct network *networks;
-	size_t network_count;
+	struct network_list networks;
 	bool trust_authenticated;
-	int untrusted; /* enum untrusted */
+	enum untrusted untrusted;
 
 	char *metrics_listen;  /* address:port; "": no page */
 	char *ledger_file;     /* NULL: keep nothing */
 	long long ledger_keep; /* ms */
 	bool ledger_required;
 	bool ledger_shared; /* calendars are kept in Redis as well */
-	char *redis; /* [pace]: where it is; "": none. Wiped when the config goes: it may hold a
-			password */
+
+	char *redis; /* where it is; "": none. Zeroed with the config: it may hold a password */
 	char *redis_password_file; /* "": none */
-	char *redis_password;      /* what it holds, or NULL; wiped */
+	char *redis_password;      /* what it holds, or NULL; zeroed */
 	struct redis_address redis_address;
 	char *redis_prefix;
-	char *share;        /* as the file has it: 1/N */
-	long long share_of; /* N: how many filters share a budget */
+	long long share_of; /* how many filters share a budget */
 
+	struct account defaults; /* [cronofy]: what the accounts inherit */
 	struct account *accounts;
 	size_t account_count;
 };
 
-/*
- * Reads the file and the key files it names. NULL if there is any fault; then `faults` holds a
- * line for each of them: file, line, key, what is wrong, what would be right.
- */
-struct config *config_load(const char *file, struct buffer *faults);
+/* An empty configuration of this file, every key at its default, with one reference; or NULL. */
+struct config *config_new(const char *file);
 
-/*
- * Queued mode: makes the stamp key file and reads it, if it was not there. For a config that nobody
- * shares yet. False, and why.
- */
-bool config_make_stamp_key(struct config *config, struct problem *why);
+/* Appends an account, every key at its default, whose section begins in this line. NULL: no memory. */
+struct account *config_add_account(struct config *config, const char *name, size_t line);
 
 struct config *config_hold(struct config *config);
 void config_release(struct config *config);

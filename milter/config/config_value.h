@@ -1,59 +1,46 @@
 /*
- * config_value: one value of the configuration file, from its text into its place.
+ * config_value: one value of the configuration, between its text and its field.
  *
- * What a key takes is told by a row of a table; every fault is reported with what would be right.
+ * `base` is the struct that the key's offset is of.
  */
 #ifndef CONFIG_VALUE_H
 #define CONFIG_VALUE_H
 
-#include "config_file.h"
+#include "buffer.h"
+#include "config_keys.h"
 
-#include <stddef.h>
+/* Does the key take a list, which config_value_set() adds one word at a time to? */
+bool config_value_is_list(const struct config_key *key);
 
-#define KIB    1024LL
-#define MIB    (1024 * KIB)
-#define SECOND 1000LL
-#define DAY    (86400 * SECOND)
-
-enum config_type {
-	TYPE_TEXT,
-	TYPE_PATH,         /* made absolute: relative to the file */
-	TYPE_PATH_OR_NONE, /* the same, but for the word none */
-	TYPE_KEY_FILE, /* the same, or credential:NAME, which becomes the path that it stands for */
-	TYPE_CHOICE,
-	TYPE_YES_NO,
-	TYPE_NUMBER,
-	TYPE_OCTAL,
-	TYPE_SIZE,     /* bytes */
-	TYPE_DURATION, /* ms */
-	TYPE_LIST,
-	TYPE_NETWORKS,
-};
-
-struct config_key {
-	const char *name;
-	enum config_type type;
-	size_t offset; /* in struct config or struct account */
-	const char *initial;
-	long long least, most;      /* of numbers, sizes, durations */
-	const char *const *choices; /* ends in NULL; the value is the index */
-};
+/* Cuts the next word, up to a comma or blank, off the text, which is changed. NULL at its end. */
+char *config_value_next_word(char **rest);
 
 /*
- * Sets the key's place in `base` (the struct that the key's offset is of) to the value that `text`
- * says. A list is added to. What is wrong is reported to the file's faults; a lack of memory is
- * noted in the file.
+ * Sets the field to what `text` says; of a list, adds one word. Relative paths are relative to
+ * `directory`. False, and why; the field may hold the faulty text all the same, so that no other
+ * check misses a value.
  */
-void config_value_set(struct config_file *file, const struct config_key *key, void *base,
-		      const char *text);
+bool config_value_set(const struct config_key *key, void *base, const char *directory,
+		      const char *text, struct problem *why);
 
-/* Sets every key of a table, which ends in a row without a name, to its initial value. */
-void config_value_set_initial(struct config_file *file, const struct config_key *keys, void *base);
+/* Sets the field, whose value it frees, to the key's default. False: no memory. */
+bool config_value_set_initial(const struct config_key *key, void *base);
+
+/* The field becomes a copy of the same field of another struct. False: no memory. */
+bool config_value_copy(const struct config_key *key, void *base, const void *from);
+
+/* Frees the field's value, and empties it. */
+void config_value_free(const struct config_key *key, void *base);
+
+bool config_value_is_same(const struct config_key *key, const void *a, const void *b);
+
+/*
+ * Appends the value as the file could have it: durations in ms, sizes in bytes, paths absolute, the
+ * words of a list separated by ", ", and a password in a URL as "***".
+ */
+void config_value_show(const struct config_key *key, const void *base, struct buffer *out);
 
 /* A duration such as 250ms, 5s, 2m, 1h or 30d, in ms; -1 if the text is none. */
 long long config_value_duration(const char *text);
-
-/* Replaces the text at `to` by a copy of `value`. False, and noted, if memory ran out. */
-bool config_value_set_text(struct config_file *file, char **to, const char *value);
 
 #endif

@@ -1,6 +1,8 @@
 #include "lifecycle.h"
 
 #include "access.h"
+#include "config_load.h"
+#include "config_show.h"
 #include "clock.h"
 #include "log.h"
 #include "reload_request.h"
@@ -57,30 +59,14 @@ static bool is_end(int number)
 
 /* ---- reloading ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
 static void say_what_needs_a_restart(const struct config *old, const struct config *new)
 {
-	if (!same_text(old->socket, new->socket) || old->socket_mode != new->socket_mode ||
-	    !same_text(old->socket_group, new->socket_group) || !same_text(old->user, new->user))
-		log_write(LOG_LEVEL_WARNING, "reload: socket, socket_mode, socket_group and user "
-					     "change only with a restart");
-	if (!same_text(old->metrics_listen, new->metrics_listen))
-		log_write(LOG_LEVEL_WARNING,
-			  "reload: listen of [metrics] changes only with a restart");
-	if (!same_text(old->redis, new->redis) ||
-	    !same_text(old->redis_prefix, new->redis_prefix) ||
-	    !same_text(old->redis_password ? old->redis_password : "",
-		       new->redis_password ? new->redis_password : ""))
-		log_write(LOG_LEVEL_WARNING, "reload: redis, redis_password_file and prefix of "
-					     "[pace] change only with a restart");
-	if (!same_text(old->ledger_file ? old->ledger_file : "",
-		       new->ledger_file ? new->ledger_file : ""))
-		log_write(LOG_LEVEL_WARNING,
-			  "reload: the ledger's file changes only with a restart");
+	struct buffer keys = buffer_with_maximum(1024);
+
+	config_show_restart(old, new, &keys);
+	if (keys.length > 0)
+		log_write(LOG_LEVEL_WARNING, "reload: a restart is needed for %s", keys.data);
+	buffer_free(&keys);
 }
 
 /*

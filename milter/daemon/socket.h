@@ -8,14 +8,9 @@
 
 #include "config.h"
 #include "problem.h"
+#include "socket_address.h"
 
 #include <stdbool.h>
-#include <sys/socket.h>
-
-struct socket_address {
-	struct sockaddr_storage address;
-	socklen_t length; /* 0: it could not be found out */
-};
 
 /*
  * Makes the path free: a socket that an earlier process left behind is removed, one that somebody
@@ -31,12 +26,6 @@ bool socket_open_up(const struct config *config, struct problem *why);
 
 /* Where the configured socket is. */
 struct socket_address socket_find(const struct config *config);
-
-/*
- * Reads address:port, with brackets around an IPv6 address: numbers only, no names. False if it is
- * something else.
- */
-bool socket_read_address(struct socket_address *where, const char *text);
 
 /* A socket that listens at an address of TCP; the caller closes it. -1, and why. */
 int socket_listen(const char *address, struct problem *why);

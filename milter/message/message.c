@@ -1,6 +1,7 @@
 #include "message_state.h"
 
 #include "clock.h"
+#include "policy.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,7 @@
 #include "message_state.h"
 
+#include "policy.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -6,28 +6,8 @@
 #ifndef POLICY_H
 #define POLICY_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/socket.h>
-
-/* An address block (RFC 4632), IPv4 kept as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2). */
-struct network {
-	struct in6_addr address;
-	unsigned int prefix; /* bits that count, of 128 */
-};
-
-/*
- * Reads "192.0.2.0/24", "2001:db8::/32" or a single address. False if it is none, or if bits
- * are set beyond the prefix (the usual sign of a typing error).
- */
-bool network_parse(struct network *network, const char *text);
-
-/*
- * Is the address in one of the networks? Addresses that are neither IPv4 nor IPv6, and NULL
- * (the MTA did not know it), are in none.
- */
-bool network_contains(const struct network *networks, size_t count, const struct sockaddr *address);
 
 /*
  * Does a pattern match this envelope address? Patterns: "user@domain", "@domain", "*" (everyone,

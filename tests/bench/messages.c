@@ -8,6 +8,7 @@
  */
 #include "message.h"
 #include "clock.h"
+#include "config_load.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A configuration file: it is good, or there is a fault in a line that can be shown. */
-#include "config.h"
+#include "config_load.h"
 
 #include "memory_file.h"
 

@@ -473,7 +473,7 @@ class TestReload:
         assert deliver(running).action == "tempfail"
         mark = len(running.log())
         running.reload(ledger={"file": "other.db", "required": True})
-        running.wait_for_log("ledger's file changes only with a restart", after=mark)
+        running.wait_for_log("restart is needed for file of \\[ledger\\]", after=mark)
         running.wait_for_log("is in force", after=mark)
         assert deliver(running).action == "tempfail"
         assert not (workdir / "other.db").exists()

@@ -1,9 +1,10 @@
 """The manual pages say what the filter takes and gives: no more, no less, and with the true figures.
 
-The tables of keys are read from milter/config/config_file.c, options, exit codes and words from where they
-are. What the page about the configuration shows as an example, the filter itself has to take.
+The keys are those that the program's --keys prints; options, exit codes and words are read from the
+sources. What the page about the configuration shows as an example, the filter itself has to take.
 """
 
+import csv
 import grp
 import os
 import pwd
@@ -25,22 +26,21 @@ COMPLETION = (tools.ROOT / "conf/bash-completion/cancel-invite-milter").read_tex
 INSTALLED = (tools.ROOT / "conf/cancel-invite-milter.conf").read_text()
 DOCUMENTATION = "/usr/share/doc/cancel-invite-milter/"  # make install puts conf/ there
 
-YES_NO = ("yes", "no")
-UNITS = {"TYPE_DURATION": {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000},
-         "TYPE_SIZE": {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3},
-         "TYPE_NUMBER": {"": 1}}
+UNITS = {"duration": {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000},
+         "size": {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3},
+         "number": {"": 1}}
 
 
 @dataclass(frozen=True)
 class Key:
-    """A row of config_file.c."""
+    """A line of --keys."""
     section: str
     name: str
     type: str
-    field: str  # of struct config or struct account
     default: str
     range: tuple  # least and most in ms, bytes or as they are; None if it is no number
     choices: tuple  # () if it takes other things
+    takes_a_restart: bool
 
 
 @dataclass(frozen=True)
@@ -75,48 +75,19 @@ class Entry:
         return "\nTakes a restart.\n" in self.text
 
 
-# Reading the sources
-
-def constant(code):
-    """The value of a constant expression of config_file.c."""
-    names = dict(re.findall(r"^#define (\w+) +(.+)$", SOURCES["config_value.h"], re.M))
-    while re.search(r"[A-Z]{3}", code):
-        code = re.sub(r"[A-Z]{3,}", lambda found: f"({names[found[0]]})", code)
-    return eval(re.sub(r"\b0(?=[0-7])", "0o", code.replace("LL", "")), {"__builtins__": {}})
-
+# Asking the program, and reading the sources
 
 def keys():
-    source = SOURCES["config_file.c"]
-    texts = {name: tuple(literals(body)) for name, body in
-             re.findall(r"static const char \*const (\w+)\[\] = \{(.*?)\};", source, re.DOTALL)}
-    row = re.compile(r'\{"(\w+)", (TYPE_\w+), offsetof\(struct \w+, (\w+)\),\s*"([^"]*)",'
-                     r'\s*([^,]+),\s*([^,]+),\s*(\w+)\}')
-    own = int(re.search(r"#define OWN_KEYS (\d+)", source)[1])
-    for table, body in re.findall(r"struct config_key (\w+)_keys\[\] = \{(.*?)\n\};", source,
-                                  re.DOTALL):
-        assert len(row.findall(body)) == body.count("offsetof"), f"{table}_keys is not understood"
-        for number, (name, kind, field, default, *limits, choices) in enumerate(row.findall(body)):
-            section = "cronofy" if table == "account" and number >= own else table
-            is_number = kind in UNITS or kind == "TYPE_OCTAL"
-            yield Key(section, name, kind, field, default,
-                      tuple(map(constant, limits)) if is_number else None,
-                      YES_NO if kind == "TYPE_YES_NO" else texts.get(choices, ()))
+    printed = run("--keys")
+    assert printed.returncode == 0, printed.stderr
+    for row in csv.DictReader(printed.stdout.splitlines(), dialect="excel-tab"):
+        yield Key(row["section"], row["key"], row["type"], row["default"],
+                  (int(row["least"]), int(row["most"])) if row["most"] else None,
+                  tuple(row["choices"].split("|")) if row["choices"] else (),
+                  row["restart"] == "yes")
 
 
 KEYS = {(key.section, key.name): key for key in keys()}
-
-
-def restart_keys():
-    """Those that a reload compares, to say that they keep their old value."""
-    body = re.search(r"\nstatic void say_what_needs_a_restart\(.*?\n\}", SOURCES["lifecycle.c"],
-                     re.DOTALL)[0]
-    fields = set(re.findall(r"\bold->(\w+)", body))
-    found = {at for at, key in KEYS.items() if key.field in fields}
-    # Of this one what is in the file counts, not its name.
-    assert "redis_password" in fields - {KEYS[at].field for at in found}
-    found.add(("pace", "redis_password_file"))
-    assert len(found) == len(fields)
-    return found
 
 
 def options():
@@ -164,7 +135,7 @@ def items(text):
 
 def value_of(key, text):
     """A number as the page has it, in the table's unit."""
-    if key.type == "TYPE_OCTAL":
+    if key.type == "octal":
         return int(text, 8)
     digits, unit = re.fullmatch(r"(\d+)([a-zA-Z]*)", text).groups()
     return int(digits) * UNITS[key.type][unit]
@@ -224,7 +195,7 @@ def test_sources_are_understood():
     assert KEYS["trust", "untrusted"].choices == ("strip", "reject", "keep")
     assert KEYS["account", "senders"].default == ""
     assert options()["--try"] and not options()["-n"] and options()["-c"]
-    assert ("milter", "socket") in restart_keys()
+    assert KEYS["milter", "socket"].takes_a_restart
 
 
 def test_every_key_is_explained_and_no_other():
@@ -259,7 +230,8 @@ def test_a_key_has_an_example_that_works(at, workdir):
 
 
 def test_keys_that_take_a_restart_say_so():
-    assert {at for at, entry in ENTRIES.items() if entry.takes_a_restart} == restart_keys()
+    assert ({at for at, entry in ENTRIES.items() if entry.takes_a_restart}
+            == {at for at, key in KEYS.items() if key.takes_a_restart})
 
 
 @pytest.mark.parametrize("number", range(len(literal_blocks(CONFIGURATION))))

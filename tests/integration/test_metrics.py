@@ -357,7 +357,7 @@ class TestListen:
         running = make()
         with contextlib.closing(Port()) as other:
             running.reload(metrics={"listen": f"127.0.0.1:{other.number}"})
-            running.wait_for_log(r"^warning: .*listen.*\[metrics\].*restart")
+            running.wait_for_log(r"^warning: .*restart is needed for listen of \[metrics\]")
             running.wait_for_log("is in force")
             assert get(port, "/healthz")[0] == 200
             assert not other.answers()
