@@ -1,10 +1,12 @@
 /* main: the command line, the order in which things start, privileges. */
 #include "access.h"
 #include "audit.h"
+#include "clock.h"
 #include "command.h"
 #include "config.h"
 #include "config_load.h"
 #include "config_value.h"
+#include "digest.h"
 #include "filter.h"
 #include "lifecycle.h"
 #include "log.h"
@@ -137,6 +139,8 @@ static bool start_services(struct server *server, int page_listening, struct pro
 
 	problem_set(why, "no memory");
 	server->began = (long long)time(NULL);
+	clock_watch_start(&server->clock, CLOCK_SETTLING, CLOCK_SETTLING_AGAIN);
+	services->clock = &server->clock;
 	services->active = active_new();
 	services->pace = pace_new();
 	services->breakers = breakers_new();
@@ -162,6 +166,7 @@ static bool start_ledger(struct server *server, const struct config *config, str
 		.mode = LEDGER_STORE_CREATE,
 		.keep = config->ledger_keep,
 		.retry = LEDGER_RETRY,
+		.clock = server->services.clock,
 	};
 
 	if (!config->ledger_file)
@@ -367,8 +372,14 @@ int main(int count, char **arguments)
 	const char *fault;
 	int exit_code;
 
+	struct problem why;
+
 	if (!open_standard_files())
 		return EX_OSERR;
+	if (!digest_start(&why)) {
+		fprintf(stderr, "cancel-invite-milter: %s\n", why.text);
+		return EX_OSERR;
+	}
 	umask(0077); /* what we make is ours alone; the socket is opened up later */
 	if (!options_parse(count, arguments, &options)) {
 		fputs(options_usage, stderr);

@@ -1,14 +1,67 @@
 #include "clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-long long clock_now(void)
+static long long milliseconds(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+long long clock_now(void)
+{
+	return milliseconds(CLOCK_MONOTONIC);
+}
+
+long long clock_utc_now(void)
+{
+	return milliseconds(CLOCK_REALTIME);
+}
+
+static long long offset_at(long long now)
+{
+	return clock_utc_now() - now;
+}
+
+void clock_watch_start(struct clock_watch *watch, long long settling, long long settling_again)
+{
+	const long long now = milliseconds(CLOCK_BOOTTIME);
+
+	*watch = (struct clock_watch){
+		.settling_again = settling_again,
+		.offset = offset_at(now),
+		.trusted_from = now + settling,
+	};
+	pthread_mutex_init(&watch->lock, NULL);
+}
+
+void clock_watch_trust(struct clock_watch *watch)
+{
+	pthread_mutex_lock(&watch->lock);
+	if (!watch->stepped)
+		watch->trusted_from = milliseconds(CLOCK_BOOTTIME);
+	pthread_mutex_unlock(&watch->lock);
+}
+
+enum clock_trust clock_watch_look(struct clock_watch *watch)
+{
+	const long long now = milliseconds(CLOCK_BOOTTIME), offset = offset_at(now);
+	enum clock_trust trust = CLOCK_TRUSTED;
+
+	pthread_mutex_lock(&watch->lock);
+	if (llabs(offset - watch->offset) > CLOCK_STEP) {
+		watch->trusted_from = now + watch->settling_again;
+		watch->stepped = true;
+	}
+	watch->offset = offset;
+	if (now < watch->trusted_from)
+		trust = watch->stepped ? CLOCK_STEPPED : CLOCK_UNKNOWN;
+	pthread_mutex_unlock(&watch->lock);
+	return trust;
 }
 
 int clock_condition_init(pthread_cond_t *condition)

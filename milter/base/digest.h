@@ -4,6 +4,7 @@
 #ifndef DIGEST_H
 #define DIGEST_H
 
+#include "problem.h"
 #include "span.h"
 
 #include <stdbool.h>
@@ -11,16 +12,26 @@
 
 #define DIGEST_LENGTH 64 /* characters */
 
-#define DIGEST_FIELDS_MAXIMUM ((size_t)8 * 1024) /* bytes, all together and with their lengths */
+/* Bytes that are digested with a key, all together and with their lengths. */
+#define DIGEST_FIELDS_MAXIMUM ((size_t)8 * 1024)
+
+/*
+ * Makes libcrypto ready, before other threads use it, and proves that it gives what it should: what it
+ * loads at its first use it can fail to load. False, and why.
+ */
+bool digest_start(struct problem *why);
 
 /*
  * Each field counts with its length, four bytes, in front of it, so that no two sets of fields give the
- * same. What it is made of is wiped. False if they are too long, or libcrypto
- * has no memory.
+ * same. What it is made of is wiped. False if a field is longer than 4 GiB, or libcrypto has no
+ * memory.
  */
 bool digest_of(const struct span *fields, size_t count, char out[DIGEST_LENGTH + 1]);
 
-/* The same, which only who knows the key (NUL-terminated text) can make. */
+/*
+ * The same, which only who knows the key (NUL-terminated text) can make. False also if the fields are
+ * longer than DIGEST_FIELDS_MAXIMUM.
+ */
 bool digest_with_key(const char *key, const struct span *fields, size_t count,
 		     char out[DIGEST_LENGTH + 1]);
 

@@ -2,6 +2,7 @@
 
 #include "record.h"
 #include "escape.h"
+#include "clock.h"
 #include "ledger_store.h"
 
 #include <errno.h>

@@ -16,6 +16,7 @@ struct server {
 	struct config *config;        /* a reference */
 	char *socket_path;         /* of the unix socket that we listen on; NULL if it is another */
 	struct metrics_page *page; /* or NULL */
+	struct clock_watch clock;  /* since the start */
 	long long began;           /* seconds since 1970 */
 };
 

@@ -20,14 +20,17 @@
 #define PRUNE_PAUSE        20     /* ms between two steps, for other processes */
 #define PRUNE_OVERDUE      600000 /* ms: then also if there is always something else to do */
 #define PRUNE_STEP         100    /* records, and calendars */
+#define NEWEST_LIKELY      86400000LL /* ms that the newest record is old where mail comes in */
 
 struct ledger {
 	char *path;
 	enum ledger_store_mode mode;
 	long long retry;
+	struct clock_watch *clock; /* or NULL */
 	pthread_t thread;
 
 	struct ledger_store *writer; /* the thread's own; NULL if it is not open */
+	bool told_step;              /* likewise: the log has it that the time was changed */
 
 	pthread_mutex_t reading;     /* guards the next */
 	struct ledger_store *reader; /* NULL if it is not open */
@@ -89,34 +92,59 @@ static void set_unusable(struct ledger *ledger, const struct problem *why)
 
 /* ---- open and closed ---- */
 
-static void close_stores(struct ledger *ledger)
+static void close_writer(struct ledger *ledger)
 {
-	pthread_mutex_lock(&ledger->reading);
-	ledger_store_close(ledger->reader);
-	ledger->reader = NULL;
-	pthread_mutex_unlock(&ledger->reading);
 	ledger_store_close(ledger->writer);
 	ledger->writer = NULL;
+}
+
+/* `reader` takes the place of the one there is; or NULL. */
+static void set_reader(struct ledger *ledger, struct ledger_store *reader)
+{
+	struct ledger_store *before;
+
+	pthread_mutex_lock(&ledger->reading);
+	before = ledger->reader;
+	ledger->reader = reader;
+	pthread_mutex_unlock(&ledger->reading);
+	ledger_store_close(before);
+}
+
+/* The writer last: it is the one that can bring the log over into the file, and remove it. */
+static void close_stores(struct ledger *ledger)
+{
+	set_reader(ledger, NULL);
+	close_writer(ledger);
+}
+
+/* A reader that works goes on when nothing can be written: what was kept is still to be had. */
+static bool has_good_reader(struct ledger *ledger)
+{
+	bool good;
+
+	pthread_mutex_lock(&ledger->reading);
+	good = ledger->reader && !ledger_store_has_moved(ledger->reader);
+	pthread_mutex_unlock(&ledger->reading);
+	return good;
 }
 
 static void open_stores(struct ledger *ledger)
 {
 	struct ledger_store *reader = NULL;
-	struct problem why;
+	struct problem why, reading;
 
-	close_stores(ledger);
+	close_writer(ledger);
 	ledger->writer = ledger_store_open(ledger->path, ledger->mode, &why);
-	if (ledger->writer)
-		reader = ledger_store_open(ledger->path, LEDGER_STORE_READ, &why);
-	pthread_mutex_lock(&ledger->reading);
-	ledger->reader = reader;
-	pthread_mutex_unlock(&ledger->reading);
-	if (reader) {
+	if (ledger->writer || !has_good_reader(ledger)) {
+		reader = ledger_store_open(ledger->path, LEDGER_STORE_READ, &reading);
+		set_reader(ledger, reader);
+	}
+	if (ledger->writer && reader) {
 		set_usable(ledger);
 		return;
 	}
-	close_stores(ledger);
-	set_unusable(ledger, &why);
+	set_unusable(ledger, ledger->writer ? &reading : &why);
+	close_writer(ledger);
 }
 
 /* Somebody moved the file away, or put another in its place: what we write would go nowhere. */
@@ -163,7 +191,7 @@ static void write_entries(struct ledger *ledger)
 	follow_file(ledger);
 	written = ledger->writer && write_batch(ledger->writer, entries, &why);
 	if (ledger->writer && !written) {
-		close_stores(ledger);
+		close_writer(ledger);
 		set_unusable(ledger, &why);
 	}
 	pthread_mutex_lock(&ledger->lock);
@@ -172,17 +200,33 @@ static void write_entries(struct ledger *ledger)
 		finish(ledger, ledger_queue_take(&ledger->queue), false);
 }
 
+/* What a clock that was set by mistake makes old is not old. */
+static bool is_time_trusted(struct ledger *ledger)
+{
+	enum clock_trust trust = CLOCK_UNKNOWN;
+
+	if (ledger->clock)
+		trust = clock_watch_look(ledger->clock);
+	if (trust == CLOCK_STEPPED && !ledger->told_step)
+		log_write(LOG_LEVEL_WARNING,
+			  "the time of day was changed by more than an hour: nothing is removed "
+			  "from the ledger until it has stayed like that for a day");
+	ledger->told_step = trust == CLOCK_STEPPED;
+	return trust == CLOCK_TRUSTED;
+}
+
 /* With the lock held, but for the work. */
 static void prune(struct ledger *ledger)
 {
 	const long long before = clock_utc_now() - ledger->keep;
 	struct problem why;
-	int removed;
+	int removed = 0;
 
 	pthread_mutex_unlock(&ledger->lock);
-	removed = ledger_store_prune(ledger->writer, before, PRUNE_STEP, &why);
+	if (is_time_trusted(ledger))
+		removed = ledger_store_prune(ledger->writer, before, PRUNE_STEP, &why);
 	if (removed < 0) {
-		close_stores(ledger);
+		close_writer(ledger);
 		set_unusable(ledger, &why);
 	}
 	pthread_mutex_lock(&ledger->lock);
@@ -257,6 +301,17 @@ static void destroy(struct ledger *ledger)
 	free(ledger);
 }
 
+/* At the start: is the time of day that of what was written last, or nothing there to be too old? */
+static bool is_time_likely(struct ledger *ledger)
+{
+	const long long now = clock_utc_now();
+	struct problem why;
+	long long newest;
+
+	return ledger->writer && ledger_store_newest(ledger->writer, &newest, &why) &&
+	       (newest == 0 || (newest <= now + CLOCK_STEP && newest >= now - NEWEST_LIKELY));
+}
+
 struct ledger *ledger_start(const struct ledger_options *options, struct problem *why)
 {
 	struct ledger *ledger = calloc(1, sizeof(*ledger));
@@ -269,6 +324,7 @@ struct ledger *ledger_start(const struct ledger_options *options, struct problem
 	}
 	ledger->mode = options->mode;
 	ledger->retry = options->retry;
+	ledger->clock = options->clock;
 	ledger->keep = options->keep;
 	ledger_queue_init(&ledger->queue);
 	pthread_mutex_init(&ledger->reading, NULL);
@@ -277,6 +333,8 @@ struct ledger *ledger_start(const struct ledger_options *options, struct problem
 	clock_condition_init(&ledger->committed);
 	ledger->next_prune = clock_now() + RECORD_DELAY;
 	open_stores(ledger);
+	if (ledger->clock && is_time_likely(ledger))
+		clock_watch_trust(ledger->clock);
 	result = pthread_create(&ledger->thread, NULL, run, ledger);
 	if (result == 0)
 		return ledger;
@@ -343,26 +401,37 @@ bool ledger_is_usable(struct ledger *ledger)
 typedef enum ledger_found store_finder(struct ledger_store *store, const struct ledger_key *key,
 				       struct buffer *calendar, struct problem *why);
 
+/* The reader gives no answer: it is closed, and the thread opens another. */
+static void give_up_reader(struct ledger *ledger, const struct problem *why)
+{
+	set_reader(ledger, NULL);
+	pthread_mutex_lock(&ledger->lock);
+	ledger->trouble = *why;
+	complain(ledger);
+	ledger->reopen = true;
+	pthread_cond_signal(&ledger->handed_in);
+	pthread_mutex_unlock(&ledger->lock);
+}
+
 static enum ledger_found find(struct ledger *ledger, store_finder *finder,
 			      const struct ledger_key *key, struct buffer *calendar)
 {
 	enum ledger_found found = LEDGER_FAILED;
 	struct problem why = {.text = ""};
 
-	if (!ledger_is_usable(ledger))
-		return LEDGER_FAILED;
 	pthread_mutex_lock(&ledger->reading);
 	if (ledger->reader)
 		found = finder(ledger->reader, key, calendar, &why);
 	pthread_mutex_unlock(&ledger->reading);
-	if (found != LEDGER_FAILED || !why.text[0])
-		return found;
-	pthread_mutex_lock(&ledger->lock);
-	ledger->trouble = why;
-	complain(ledger);
-	ledger->reopen = true;
-	pthread_cond_signal(&ledger->handed_in);
-	pthread_mutex_unlock(&ledger->lock);
+	if (found == LEDGER_FAILED && why.text[0])
+		give_up_reader(ledger, &why);
+	else if (found == LEDGER_FAILED)
+		ledger_is_usable(ledger); /* complains */
+	if (found == LEDGER_DAMAGED)
+		log_write(LOG_LEVEL_ERROR,
+			  "%s: the calendar that was kept for invite %.200s has changed on the "
+			  "disk, so it is not used; check the disk",
+			  ledger->path, key->invite_id);
 	return found;
 }
 

@@ -14,11 +14,15 @@
  *
  * A ledger that cannot be used is no reason to stop: every call then says so at once, the log has
  * it (at most once a minute, and once more when it is over), and it is tried again every
- * `retry` ms. Its file is never removed nor replaced by us. Several processes may share one.
+ * `retry` ms. What was kept can still be read when nothing can be written (a full disk). Its file is
+ * never removed nor replaced by us. Several processes may share one.
+ *
+ * With each calendar a SHA-256 of it and its key is kept: one that has changed on the disk is not used.
  */
 #ifndef LEDGER_H
 #define LEDGER_H
 
+#include "clock.h"
 #include "ledger_store.h"
 
 #include <stdbool.h>
@@ -30,6 +34,11 @@ struct ledger_options {
 	enum ledger_store_mode mode; /* one of those to write */
 	long long keep;              /* ms, how long calendars and records are kept */
 	long long retry;             /* ms, LEDGER_RETRY but for tests */
+	/*
+	 * Nothing is removed while it does not trust the time of day; it outlives the ledger, and
+	 * learns from it that the time is likely. NULL: nothing is ever removed.
+	 */
+	struct clock_watch *clock;
 };
 
 struct ledger;
@@ -52,7 +61,10 @@ bool ledger_is_usable(struct ledger *ledger);
 /* From now on. ms */
 void ledger_set_keep(struct ledger *ledger, long long keep);
 
-/* As ledger_store's; LEDGER_FAILED: it cannot be used. Callers on any thread. */
+/*
+ * As ledger_store's; LEDGER_FAILED: it cannot be used; the log has it why, and what was damaged.
+ * Callers on any thread.
+ */
 enum ledger_found ledger_find_same(struct ledger *ledger, const struct ledger_key *key,
 				   struct buffer *calendar);
 enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_key *key,

@@ -35,6 +35,24 @@ const char *const ledger_sql_steps[] = {
 	"CREATE INDEX record_envelope_recipient ON record (envelope_recipient);"
 	"CREATE INDEX record_message_id ON record (message_id);"
 	"CREATE INDEX record_queue_id ON record (queue_id);",
+	/* Calendars in the order in which they came, and with proof that they are as they came. */
+	"CREATE TABLE proven ("
+	"  number INTEGER PRIMARY KEY,"
+	"  account TEXT NOT NULL,"
+	"  invite TEXT NOT NULL,"
+	"  recipient TEXT NOT NULL,"
+	"  message_id TEXT NOT NULL,"
+	"  time INTEGER NOT NULL,"
+	"  text BLOB NOT NULL,"
+	"  digest TEXT NOT NULL," /* SHA-256 of the key and the text */
+	"  UNIQUE (account, invite, recipient, message_id));"
+	"INSERT INTO proven (account, invite, recipient, message_id, time, text, digest) "
+	"  SELECT account, invite, recipient, message_id, time, text,"
+	"    calendar_digest(account, invite, recipient, message_id, text)"
+	"  FROM calendar ORDER BY time, rowid;"
+	"DROP TABLE calendar;"
+	"ALTER TABLE proven RENAME TO calendar;"
+	"CREATE INDEX calendar_time ON calendar (time);",
 };
 
 const size_t ledger_sql_version = sizeof(ledger_sql_steps) / sizeof(ledger_sql_steps[0]);
@@ -49,20 +67,23 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	[LEDGER_SQL_COMMIT] = "COMMIT",
 	[LEDGER_SQL_ROLLBACK] = "ROLLBACK",
 	[LEDGER_SQL_KEEP] = "INSERT OR REPLACE INTO calendar "
-			    "(account, invite, recipient, message_id, time, text) "
-			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+			    "(account, invite, recipient, message_id, time, text, digest) "
+			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, calendar_digest(?1, ?2, ?3, ?4, ?6))",
 	[LEDGER_SQL_RECORD] = "INSERT INTO record (" COLUMNS ") "
 			      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[LEDGER_SQL_PRUNE_ATTEMPTS] =
-		"DELETE FROM record WHERE number IN "
-		"(SELECT number FROM record WHERE time < ?1 ORDER BY time LIMIT ?2)",
-	[LEDGER_SQL_PRUNE_CALENDARS] =
-		"DELETE FROM calendar WHERE rowid IN "
-		"(SELECT rowid FROM calendar WHERE time < ?1 ORDER BY time LIMIT ?2)",
-	[LEDGER_SQL_FIND_SAME] = "SELECT text FROM calendar WHERE account = ?1 AND invite = ?2 "
-				 "AND recipient = ?3 AND message_id = ?4 AND message_id <> ''",
-	[LEDGER_SQL_FIND_LATEST] = "SELECT text FROM calendar WHERE account = ?1 AND invite = ?2 "
-				   "AND recipient = ?3 ORDER BY time DESC, rowid DESC LIMIT 1",
+	[LEDGER_SQL_PRUNE_RECORDS] = "DELETE FROM record WHERE number IN "
+				     "(SELECT number FROM record WHERE time < ?1 LIMIT ?2)",
+	[LEDGER_SQL_PRUNE_CALENDARS] = "DELETE FROM calendar WHERE number IN "
+				       "(SELECT number FROM calendar WHERE time < ?1 LIMIT ?2)",
+	/* What the file says of the key does not count: the digest is that of the key asked for. */
+	[LEDGER_SQL_FIND_SAME] =
+		"SELECT text, digest = calendar_digest(?1, ?2, ?3, ?4, text) FROM calendar "
+		"WHERE account = ?1 AND invite = ?2 AND recipient = ?3 AND message_id = ?4 "
+		"AND message_id <> ''",
+	[LEDGER_SQL_FIND_LATEST] =
+		"SELECT text, digest = calendar_digest(?1, ?2, ?3, message_id, text) FROM calendar "
+		"WHERE account = ?1 AND invite = ?2 AND recipient = ?3 "
+		"ORDER BY number DESC LIMIT 10",
 	/* Each part goes through an index; one OR over all of them would be a walk over the table. */
 	[LEDGER_SQL_EACH_ABOUT] =
 		"SELECT number, " COLUMNS " FROM record WHERE number IN ("
@@ -78,4 +99,6 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	[LEDGER_SQL_COUNT] =
 		"SELECT account, result, count(*), sum(kept <> '') FROM record WHERE time >= ?1 "
 		"GROUP BY account, result ORDER BY account, result",
+	[LEDGER_SQL_NEWEST] = "SELECT max(newest) FROM (SELECT max(time) AS newest FROM record "
+			      "UNION ALL SELECT max(time) FROM calendar)",
 };

@@ -4,6 +4,9 @@
  * The tables are told as the steps by which they came to be. A file of version N (SQLite's
  * user_version) has had the first N of them. A step that was ever released is never changed: what is
  * to be different is a further step.
+ *
+ * They call one function of ours: calendar_digest(account, invite, recipient, Message-ID, text), the
+ * SHA-256 of these.
  */
 #ifndef LEDGER_SQL_H
 #define LEDGER_SQL_H
@@ -12,6 +15,8 @@
 
 /* SQLite's application_id: "CIML". */
 #define LEDGER_SQL_APPLICATION 0x43494d4c
+
+#define LEDGER_SQL_DIGESTED 5 /* arguments of calendar_digest() */
 
 extern const char *const ledger_sql_steps[];
 extern const size_t ledger_sql_version; /* today's: how many steps there are */
@@ -22,13 +27,14 @@ enum ledger_sql {
 	LEDGER_SQL_ROLLBACK,
 	LEDGER_SQL_KEEP,   /* account, invite, recipient, Message-ID, time, calendar */
 	LEDGER_SQL_RECORD, /* time, status, ms, and the texts of struct record in their order */
-	LEDGER_SQL_PRUNE_ATTEMPTS, /* older than, how many */
+	LEDGER_SQL_PRUNE_RECORDS, /* older than, how many */
 	LEDGER_SQL_PRUNE_CALENDARS,
-	LEDGER_SQL_FIND_SAME,   /* account, invite, recipient, Message-ID: calendar */
-	LEDGER_SQL_FIND_LATEST, /* account, invite, recipient: calendar */
-	LEDGER_SQL_EACH_ABOUT,  /* what, after number, how many: number, and as RECORD */
-	LEDGER_SQL_EACH_SINCE,  /* time, after number, how many: likewise */
-	LEDGER_SQL_COUNT,       /* since: account, result, count, how many with a kept calendar */
+	LEDGER_SQL_FIND_SAME, /* account, invite, recipient, Message-ID: calendar, is it right? */
+	LEDGER_SQL_FIND_LATEST, /* account, invite, recipient: calendars, the latest first, likewise */
+	LEDGER_SQL_EACH_ABOUT, /* what, after number, how many: number, and as RECORD */
+	LEDGER_SQL_EACH_SINCE, /* time, after number, how many: likewise */
+	LEDGER_SQL_COUNT,      /* since: account, result, count, how many with a kept calendar */
+	LEDGER_SQL_NEWEST,     /* time of the newest record or calendar; NULL */
 	LEDGER_SQL_STATEMENTS,
 };
 

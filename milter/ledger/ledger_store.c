@@ -1,31 +1,20 @@
-#include "ledger_store.h"
+#include "ledger_connection.h"
 
-#include "ledger_sql.h"
+#include "digest.h"
 #include "ledger_trouble.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define PAGE 200 /* records that are read at a time */
-
-struct ledger_store {
-	sqlite3 *database;
-	sqlite3_stmt *statements[LEDGER_SQL_STATEMENTS];
-	char path[PATH_MAX];
-};
 
 /* ---- what goes wrong ---- */
 
 /* What SQLite's code means for the administrator. */
-static void explain(const struct ledger_store *store, int code, struct problem *why)
+void ledger_connection_explain(const struct ledger_store *store, int code, struct problem *why)
 {
 	enum ledger_trouble trouble = LEDGER_TROUBLE_OTHER;
 	int error = sqlite3_system_errno(store->database);
@@ -70,19 +59,19 @@ static bool refuse(const struct ledger_store *store, enum ledger_trouble trouble
 
 /* ---- statements ---- */
 
-static void bind_text(sqlite3_stmt *statement, int column, const char *text)
+void ledger_connection_bind_text(sqlite3_stmt *statement, int column, const char *text)
 {
 	sqlite3_bind_text(statement, column, text, -1, SQLITE_STATIC);
 }
 
 /* Runs one that gives no rows. */
-static bool run(struct ledger_store *store, enum ledger_sql which, struct problem *why)
+bool ledger_connection_run(struct ledger_store *store, enum ledger_sql which, struct problem *why)
 {
 	sqlite3_stmt *statement = store->statements[which];
 	const int code = sqlite3_step(statement);
 
 	if (code != SQLITE_DONE)
-		explain(store, code, why);
+		ledger_connection_explain(store, code, why);
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
 	return code == SQLITE_DONE;
@@ -93,7 +82,7 @@ static bool execute(struct ledger_store *store, const char *text, struct problem
 	const int code = sqlite3_exec(store->database, text, NULL, NULL, NULL);
 
 	if (code != SQLITE_OK)
-		explain(store, code, why);
+		ledger_connection_explain(store, code, why);
 	return code == SQLITE_OK;
 }
 
@@ -109,7 +98,7 @@ static bool ask(struct ledger_store *store, const char *text, long long *number,
 	if (code == SQLITE_ROW)
 		*number = sqlite3_column_int64(statement, 0);
 	else
-		explain(store, code, why);
+		ledger_connection_explain(store, code, why);
 	sqlite3_finalize(statement);
 	return code == SQLITE_ROW;
 }
@@ -145,7 +134,7 @@ static bool use_write_ahead_log(struct ledger_store *store, struct problem *why)
 			code = sqlite3_step(statement) & 0xff;
 	}
 	if (code != SQLITE_ROW)
-		explain(store, code, why);
+		ledger_connection_explain(store, code, why);
 	else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
 		problem_set(why,
 			    "%.300s: its file system does not do for a database; is it remote?",
@@ -226,11 +215,40 @@ static bool prepare(struct ledger_store *store, struct problem *why)
 					   SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL);
 
 		if (code != SQLITE_OK) {
-			explain(store, code, why);
+			ledger_connection_explain(store, code, why);
 			return false;
 		}
 	}
 	return true;
+}
+
+/* calendar_digest(), which ledger_sql.h describes. */
+static void give_digest(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct span fields[LEDGER_SQL_DIGESTED];
+	char digest[DIGEST_LENGTH + 1];
+
+	for (int i = 0; i < count; i++) {
+		const void *bytes = sqlite3_value_blob(values[i]);
+
+		fields[i] =
+			(struct span){bytes, bytes ? (size_t)sqlite3_value_bytes(values[i]) : 0};
+	}
+	if (digest_of(fields, (size_t)count, digest))
+		sqlite3_result_text(context, digest, DIGEST_LENGTH, SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error_nomem(context);
+}
+
+static bool add_digest(struct ledger_store *store, struct problem *why)
+{
+	const int code = sqlite3_create_function(
+		store->database, "calendar_digest", LEDGER_SQL_DIGESTED,
+		SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, give_digest, NULL, NULL);
+
+	if (code != SQLITE_OK)
+		ledger_connection_explain(store, code, why);
+	return code == SQLITE_OK;
 }
 
 static bool connect_to(struct ledger_store *store, enum ledger_store_mode mode, struct problem *why)
@@ -244,7 +262,7 @@ static bool connect_to(struct ledger_store *store, enum ledger_store_mode mode, 
 		return false;
 	}
 	if (code != SQLITE_OK) {
-		explain(store, code, why);
+		ledger_connection_explain(store, code, why);
 		return false;
 	}
 	sqlite3_busy_timeout(store->database, LEDGER_STORE_PATIENCE);
@@ -252,7 +270,8 @@ static bool connect_to(struct ledger_store *store, enum ledger_store_mode mode, 
 	if (!execute(
 		    store,
 		    "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF",
-		    why))
+		    why) ||
+	    !add_digest(store, why))
 		return false;
 	return mode == LEDGER_STORE_READ ? open_to_read(store, why) : open_to_write(store, why);
 }
@@ -297,12 +316,12 @@ bool ledger_store_has_moved(struct ledger_store *store)
 
 bool ledger_store_begin(struct ledger_store *store, struct problem *why)
 {
-	return run(store, LEDGER_SQL_BEGIN, why);
+	return ledger_connection_run(store, LEDGER_SQL_BEGIN, why);
 }
 
 bool ledger_store_commit(struct ledger_store *store, struct problem *why)
 {
-	return run(store, LEDGER_SQL_COMMIT, why);
+	return ledger_connection_run(store, LEDGER_SQL_COMMIT, why);
 }
 
 void ledger_store_rollback(struct ledger_store *store)
@@ -311,191 +330,34 @@ void ledger_store_rollback(struct ledger_store *store)
 
 	/* SQLite may have done so itself. */
 	if (!sqlite3_get_autocommit(store->database))
-		run(store, LEDGER_SQL_ROLLBACK, &why);
-}
-
-static void bind_key(sqlite3_stmt *statement, const struct ledger_key *key)
-{
-	bind_text(statement, 1, key->account);
-	bind_text(statement, 2, key->invite_id);
-	bind_text(statement, 3, key->recipient);
-}
-
-bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key, long long time,
-		       struct span calendar, struct problem *why)
-{
-	sqlite3_stmt *statement = store->statements[LEDGER_SQL_KEEP];
-
-	bind_key(statement, key);
-	bind_text(statement, 4, key->message_id);
-	sqlite3_bind_int64(statement, 5, time);
-	sqlite3_bind_blob64(statement, 6, calendar.at, calendar.length, SQLITE_STATIC);
-	return run(store, LEDGER_SQL_KEEP, why);
-}
-
-bool ledger_store_record(struct ledger_store *store, const struct record *record,
-			 struct problem *why)
-{
-	sqlite3_stmt *statement = store->statements[LEDGER_SQL_RECORD];
-
-	sqlite3_bind_int64(statement, 1, record->time);
-	sqlite3_bind_int64(statement, 2, record->status);
-	sqlite3_bind_int64(statement, 3, record->ms);
-	for (int i = 0; i < RECORD_TEXTS; i++)
-		bind_text(statement, 4 + i, record_text(record, (enum record_text)i));
-	return run(store, LEDGER_SQL_RECORD, why);
+		ledger_connection_run(store, LEDGER_SQL_ROLLBACK, &why);
 }
 
 int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why)
 {
-	static const enum ledger_sql both[] = {LEDGER_SQL_PRUNE_ATTEMPTS,
+	static const enum ledger_sql both[] = {LEDGER_SQL_PRUNE_RECORDS,
 					       LEDGER_SQL_PRUNE_CALENDARS};
 	int removed = 0;
 
 	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
 		sqlite3_bind_int64(store->statements[both[i]], 1, before);
 		sqlite3_bind_int(store->statements[both[i]], 2, most);
-		if (!run(store, both[i], why))
+		if (!ledger_connection_run(store, both[i], why))
 			return -1;
 		removed += sqlite3_changes(store->database);
 	}
 	return removed;
 }
 
-/* ---- reading ---- */
-
-/* Steps to the one row that there may be, and is done with it. */
-static enum ledger_found find(struct ledger_store *store, enum ledger_sql which,
-			      struct buffer *calendar, struct problem *why)
+bool ledger_store_newest(struct ledger_store *store, long long *time, struct problem *why)
 {
-	sqlite3_stmt *statement = store->statements[which];
+	sqlite3_stmt *statement = store->statements[LEDGER_SQL_NEWEST];
 	const int code = sqlite3_step(statement);
-	enum ledger_found found = code == SQLITE_DONE ? LEDGER_NOTHING : LEDGER_FAILED;
 
-	if (code == SQLITE_ROW) {
-		const char *text = sqlite3_column_blob(statement, 0);
-		const size_t length = (size_t)sqlite3_column_bytes(statement, 0);
-
-		buffer_append(calendar, text ? text : "", length);
-		found = calendar->failed || length == 0 ? LEDGER_NOTHING : LEDGER_FOUND;
-	} else if (code != SQLITE_DONE) {
-		explain(store, code, why);
-	}
+	if (code == SQLITE_ROW)
+		*time = sqlite3_column_int64(statement, 0);
+	else
+		ledger_connection_explain(store, code, why);
 	sqlite3_reset(statement);
-	sqlite3_clear_bindings(statement);
-	return found;
-}
-
-enum ledger_found ledger_store_find_same(struct ledger_store *store, const struct ledger_key *key,
-					 struct buffer *calendar, struct problem *why)
-{
-	bind_key(store->statements[LEDGER_SQL_FIND_SAME], key);
-	bind_text(store->statements[LEDGER_SQL_FIND_SAME], 4, key->message_id);
-	return find(store, LEDGER_SQL_FIND_SAME, calendar, why);
-}
-
-enum ledger_found ledger_store_find_latest(struct ledger_store *store, const struct ledger_key *key,
-					   struct buffer *calendar, struct problem *why)
-{
-	bind_key(store->statements[LEDGER_SQL_FIND_LATEST], key);
-	return find(store, LEDGER_SQL_FIND_LATEST, calendar, why);
-}
-
-/* "" where a damaged file, or a lack of memory, has none. */
-static const char *column_text(sqlite3_stmt *statement, int column)
-{
-	const unsigned char *text = sqlite3_column_text(statement, column);
-
-	return text ? (const char *)text : "";
-}
-
-/* A copy of the row at hand; NULL if there is no memory. */
-static struct record *copy_row(sqlite3_stmt *statement)
-{
-	struct record record = {
-		.time = sqlite3_column_int64(statement, 1),
-		.status = sqlite3_column_int64(statement, 2),
-		.ms = sqlite3_column_int64(statement, 3),
-	};
-
-	for (int i = 0; i < RECORD_TEXTS; i++)
-		record.texts[i] = column_text(statement, 4 + i);
-	return record_copy(&record);
-}
-
-/* Reads the next page, after record number `*last`. Gives how many there are; -1, and why. */
-static int read_page(struct ledger_store *store, enum ledger_sql which, long long *last,
-		     struct record *page[PAGE], struct problem *why)
-{
-	sqlite3_stmt *statement = store->statements[which];
-	int count = 0, code;
-
-	sqlite3_bind_int64(statement, 2, *last);
-	sqlite3_bind_int(statement, 3, PAGE);
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW && count < PAGE) {
-		*last = sqlite3_column_int64(statement, 0);
-		page[count] = copy_row(statement);
-		if (!page[count]) {
-			code = SQLITE_NOMEM;
-			break;
-		}
-		count++;
-	}
-	if (code != SQLITE_DONE)
-		explain(store, code, why);
-	sqlite3_reset(statement);
-	if (code == SQLITE_DONE)
-		return count;
-	for (int i = 0; i < count; i++)
-		free(page[i]);
-	return -1;
-}
-
-static bool each(struct ledger_store *store, enum ledger_sql which, ledger_store_take_record *take,
-		 void *context, struct problem *why)
-{
-	struct record *page[PAGE];
-	long long last = -1;
-	bool wanted = true;
-	int count;
-
-	do {
-		count = read_page(store, which, &last, page, why);
-		for (int i = 0; i < count; i++) {
-			wanted = wanted && take(context, page[i]);
-			free(page[i]);
-		}
-	} while (count == PAGE && wanted);
-	sqlite3_clear_bindings(store->statements[which]);
-	return count >= 0;
-}
-
-bool ledger_store_each_about(struct ledger_store *store, const char *what,
-			     ledger_store_take_record *take, void *context, struct problem *why)
-{
-	bind_text(store->statements[LEDGER_SQL_EACH_ABOUT], 1, what);
-	return each(store, LEDGER_SQL_EACH_ABOUT, take, context, why);
-}
-
-bool ledger_store_each_since(struct ledger_store *store, long long since,
-			     ledger_store_take_record *take, void *context, struct problem *why)
-{
-	sqlite3_bind_int64(store->statements[LEDGER_SQL_EACH_SINCE], 1, since);
-	return each(store, LEDGER_SQL_EACH_SINCE, take, context, why);
-}
-
-bool ledger_store_count(struct ledger_store *store, long long since, ledger_store_take_count *take,
-			void *context, struct problem *why)
-{
-	sqlite3_stmt *statement = store->statements[LEDGER_SQL_COUNT];
-	int code;
-
-	sqlite3_bind_int64(statement, 1, since);
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-		take(context, column_text(statement, 0), column_text(statement, 1),
-		     sqlite3_column_int64(statement, 2), sqlite3_column_int64(statement, 3));
-	if (code != SQLITE_DONE)
-		explain(store, code, why);
-	sqlite3_reset(statement);
-	return code == SQLITE_DONE;
+	return code == SQLITE_ROW;
 }

@@ -77,9 +77,13 @@ int ledger_store_prune(struct ledger_store *store, long long before, int most, s
 
 /* ---- reading ---- */
 
+/* The time of the newest record or calendar; 0 if there is none. */
+bool ledger_store_newest(struct ledger_store *store, long long *time, struct problem *why);
+
 enum ledger_found {
 	LEDGER_FOUND,   /* the calendar is appended */
 	LEDGER_NOTHING, /* there is none */
+	LEDGER_DAMAGED, /* there was one, and it is not what was written */
 	LEDGER_FAILED,
 };
 
@@ -87,7 +91,8 @@ enum ledger_found {
 enum ledger_found ledger_store_find_same(struct ledger_store *store, const struct ledger_key *key,
 					 struct buffer *calendar, struct problem *why);
 
-/* The latest one that was obtained for this invite and recipient, whatever the message. */
+/* The latest one that was obtained for this invite and recipient, whatever the message; if that is
+ * damaged, the one before. */
 enum ledger_found ledger_store_find_latest(struct ledger_store *store, const struct ledger_key *key,
 					   struct buffer *calendar, struct problem *why);
 

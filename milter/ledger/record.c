@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 const char *const record_names[RECORD_TEXTS] = {
 	[RECORD_RESULT] = "result",       [RECORD_KEPT] = "kept",
@@ -41,12 +40,4 @@ struct record *record_copy(const struct record *record)
 		end += length;
 	}
 	return copy;
-}
-
-long long clock_utc_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -40,7 +40,4 @@ const char *record_text(const struct record *record, enum record_text which);
 /* A copy with all its texts, in one piece for free(). NULL if there is no memory. */
 struct record *record_copy(const struct record *record);
 
-/* Milliseconds since 1970 (UTC). */
-long long clock_utc_now(void);
-
 #endif

@@ -9,6 +9,7 @@
 #define MESSAGE_H
 
 #include "cancel.h"
+#include "clock.h"
 #include "config.h"
 #include "envelope.h"
 #include "header_edits.h"
@@ -32,6 +33,7 @@ struct message_services {
 	struct pace *pace;
 	struct redis_store *store; /* the pace's; or NULL */
 	struct breakers *breakers;
+	struct clock_watch *clock; /* NULL: the time of day is always trusted */
 };
 
 struct message;

@@ -49,7 +49,7 @@ void message_stamp(struct message *message)
 	bond = bond_of(message);
 	if (stamp_write(&stamp, &bond, &value)) {
 		header_edits_replace_tags(&message->headers, message->config->header, value.data,
-				     &message->edits);
+					  &message->edits);
 		message->rerouted = message->config->route == ROUTE_DOMAIN;
 		message_accept(message, OUTCOME_QUEUED);
 	} else {
@@ -73,6 +73,20 @@ bool message_has_true_stamp(const struct message *message)
 
 	return message->config->stamp_key && message->headers.stamps > 0 &&
 	       read_stamp(message, &stamp, &why);
+}
+
+/* It is a true one, and what makes it old may be a clock that was set by mistake. */
+static bool refuse_old_stamp(struct message *message)
+{
+	struct clock_watch *clock = message->services->clock;
+
+	if (!clock || clock_watch_look(clock) == CLOCK_TRUSTED)
+		return message_decide(message, OUTCOME_BAD_STAMP,
+				      "the stamp is older than stamp_lifetime");
+	return message_decide(
+		message, OUTCOME_MISCONFIGURED,
+		"the stamp is older than stamp_lifetime if the time of day is right; it may be "
+		"wrong for an hour after the start, and for a day after it was changed");
 }
 
 static const struct account *account_named(const struct config *config, const char *name)
@@ -101,8 +115,7 @@ bool message_check_stamp(struct message *message)
 	memcpy(message->tag.recipient, stamp.recipient, sizeof(stamp.recipient));
 	message->tag.probe = stamp.probe;
 	if ((long long)time(NULL) - stamp.time > message->config->stamp_lifetime / 1000)
-		return message_decide(message, OUTCOME_BAD_STAMP,
-				      "the stamp is older than stamp_lifetime");
+		return refuse_old_stamp(message);
 	message->trusted = true; /* that was decided at the gate */
 	message->account = account_named(message->config, stamp.account);
 	if (message->account)

@@ -94,7 +94,9 @@ bool message_find_same(struct message *message)
 
 	if (found != LEDGER_FOUND && find_shared(message))
 		return true;
-	if (found == LEDGER_FAILED && message->config->ledger_required)
+	if (found != LEDGER_FOUND && message->config->ledger_required &&
+	    (found == LEDGER_FAILED ||
+	     (message->services->ledger && !ledger_is_usable(message->services->ledger))))
 		message_decide(
 			message, OUTCOME_NO_LEDGER,
 			"the ledger cannot be used, so nothing was cancelled; try again later");

@@ -193,14 +193,14 @@ class TestSameMessage:
             assert_cancelled(deliver(running, message))
         assert len(cronofy.requests()) == 2
 
-    def test_whose_kept_calendar_will_not_do_any_more_asks_again(self, make, cronofy, workdir):
+    def test_whose_kept_calendar_was_damaged_asks_again(self, make, cronofy, workdir):
         running = make().start()
         assert_cancelled(deliver(running))
         with database(workdir) as opened:
             opened.execute("UPDATE calendar SET text = CAST('nonsense' AS BLOB)")
         assert_cancelled(deliver(running))
         assert len(cronofy.requests()) == 2
-        running.wait_for_log("(?i)^warning: the kept calendar of invite board-1")
+        running.wait_for_log("^error: .*the calendar that was kept for invite board-1 has changed")
 
     def test_of_another_filter_with_the_same_ledger_is_known_too(self, make, cronofy, workdir):
         ledger = {"file": workdir / "ledger.db"}

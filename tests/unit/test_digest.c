@@ -29,6 +29,15 @@ static void gives_what_others_give(void **state)
 			    "4787f767c7842b699e817c52e71bc4067f1221729a00fe5562c03984a8c212ba");
 }
 
+static void is_ready_when_it_was_started(void **state)
+{
+	struct problem why = {.text = ""};
+
+	(void)state;
+	assert_true(digest_start(&why));
+	assert_string_equal(why.text, "");
+}
+
 static void fields_do_not_run_into_each_other(void **state)
 {
 	const struct span one[] = {text("a"), text("bc")}, other[] = {text("ab"), text("c")};
@@ -53,11 +62,12 @@ static void takes_so_many_bytes_and_no_more(void **state)
 	const struct span huge[] = {{long_text, SIZE_MAX}};
 
 	(void)state;
-	assert_true(digest_of(most, 1, out));
-	assert_false(digest_of(more, 1, out));
-	assert_false(digest_of(also, 2, out));
+	assert_true(digest_of(more, 1, out));
 	assert_false(digest_of(huge, 1, out));
+	assert_true(digest_with_key("k", most, 1, out));
 	assert_false(digest_with_key("k", more, 1, out));
+	assert_false(digest_with_key("k", also, 2, out));
+	assert_false(digest_with_key("k", huge, 1, out));
 	free(long_text);
 }
 
@@ -65,6 +75,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_what_others_give),
+		cmocka_unit_test(is_ready_when_it_was_started),
 		cmocka_unit_test(fields_do_not_run_into_each_other),
 		cmocka_unit_test(takes_so_many_bytes_and_no_more),
 	};

@@ -13,8 +13,21 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define HOUR  3600000LL
-#define RETRY 50 /* ms */
+#define HOUR           3600000LL
+#define RETRY          50  /* ms */
+#define SETTLING_AGAIN 500 /* ms */
+
+/* The time of day as it would be if somebody had set it. */
+static atomic_llong clock_set; /* s */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	const int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += clock_set;
+	return result;
+}
 
 /* SQLite's calls come through here: how often was something brought to the disk? */
 static atomic_int syncs;
@@ -31,15 +44,23 @@ int fsync(int file)
 	return (int)syscall(SYS_fsync, file);
 }
 
-static struct ledger *start(const char *path)
+static struct ledger *start_settling(const char *path, long long settling)
 {
-	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 24 * HOUR, RETRY};
+	static struct clock_watch watch;
+	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 24 * HOUR, RETRY, &watch};
 	struct problem why = {.text = ""};
-	struct ledger *ledger = ledger_start(&options, &why);
+	struct ledger *ledger;
 
+	clock_watch_start(&watch, settling, SETTLING_AGAIN);
+	ledger = ledger_start(&options, &why);
 	if (!ledger)
 		fail_msg("%s", why.text);
 	return ledger;
+}
+
+static struct ledger *start(const char *path)
+{
+	return start_settling(path, 0);
 }
 
 static bool keep(struct ledger *ledger, const char *invite, const char *message_id,
@@ -343,6 +364,11 @@ static void a_full_disk_is_over_when_there_is_room_again(void **state)
 	limit.rlim_cur = 200000;
 	setrlimit(RLIMIT_FSIZE, &limit);
 	assert_false(keep(ledger, "i-2", "<1@x>", text));
+	assert_false(ledger_is_usable(ledger));
+	check_same(ledger, "i-1", "<1@x>", "calendar");
+	poll(NULL, 0, 3 * RETRY); /* it was tried again */
+	check_same(ledger, "i-1", "<1@x>", "calendar");
+	check_same(ledger, "i-2", "<1@x>", NULL);
 	setrlimit(RLIMIT_FSIZE, &before);
 	wait_until_usable(ledger);
 	assert_true(keep(ledger, "i-2", "<1@x>", "there is room"));
@@ -420,9 +446,10 @@ static void what_is_too_old_is_removed_a_little_at_a_time(void **state)
 	assert_true(keep(ledger, "i-1", "<new@x>", "calendar"));
 	ledger_free(ledger);
 	other = open_sql(path);
-	run_sql(other, "INSERT INTO calendar SELECT 'acme', 'old', 'r', value, 1000, 'text' "
-		       "FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 "
-		       "FROM n LIMIT 2000) SELECT value FROM n)");
+	run_sql(other,
+		"INSERT INTO calendar SELECT NULL, 'acme', 'old', 'r', value, 1000, 'text', '' "
+		"FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 "
+		"FROM n LIMIT 2000) SELECT value FROM n)");
 	run_sql(other,
 		"INSERT INTO record SELECT NULL, 1000, 0, 0, 'cancelled', '', 'acme', 'old', "
 		"'', '', '', '', '', '', '', '', '' FROM calendar LIMIT 1700");
@@ -450,6 +477,66 @@ static void a_shorter_keep_is_followed_at_once(void **state)
 	ledger_set_keep(ledger, HOUR);
 	wait_for_count(path, "SELECT count(*) FROM calendar", 1);
 	check_same(ledger, "i-1", "<1@x>", NULL);
+	check_same(ledger, "i-2", "<1@x>", "calendar");
+	ledger_free(ledger);
+}
+
+/* What it makes old is not removed, and when it is right again, nothing was old. */
+static void a_clock_that_is_set_for_a_moment_removes_nothing(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger *ledger = start(path);
+
+	assert_true(keep(ledger, "i-1", "<1@x>", "calendar"));
+	poll(NULL, 0, 200); /* the clock was looked at */
+	clock_set = 40 * HOUR / 1000;
+	ledger_set_keep(ledger, 24 * HOUR); /* looks at once for what is old */
+	poll(NULL, 0, 200);
+	check_same(ledger, "i-1", "<1@x>", "calendar");
+	clock_set = 0;
+	ledger_set_keep(ledger, 24 * HOUR);
+	poll(NULL, 0, SETTLING_AGAIN + 100);
+	ledger_set_keep(ledger, 24 * HOUR);
+	poll(NULL, 0, 200);
+	check_same(ledger, "i-1", "<1@x>", "calendar");
+	ledger_free(ledger);
+}
+
+static void a_clock_that_stays_as_it_was_set_is_believed(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger *ledger = start(path);
+
+	assert_true(keep(ledger, "i-1", "<1@x>", "calendar"));
+	poll(NULL, 0, 200);
+	clock_set = 40 * HOUR / 1000;
+	ledger_set_keep(ledger, 24 * HOUR);
+	poll(NULL, 0, SETTLING_AGAIN + 100);
+	check_same(ledger, "i-1", "<1@x>", "calendar");
+	ledger_set_keep(ledger, 24 * HOUR);
+	wait_for_count(path, "SELECT count(*) FROM calendar", 0);
+	clock_set = 0;
+	ledger_free(ledger);
+}
+
+static void a_clock_is_not_trusted_just_after_the_start(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger *ledger;
+
+	clock_set = -40 * HOUR / 1000;
+	ledger = start(path);
+	assert_true(keep(ledger, "i-1", "<1@x>", "calendar"));
+	ledger_free(ledger);
+	clock_set = 0;
+	ledger = start_settling(path, HOUR);
+	poll(NULL, 0, 300);
+	check_same(ledger, "i-1", "<1@x>", "calendar");
+	/* Unless the newest that is there shows that it can be right. */
+	assert_true(keep(ledger, "i-2", "<1@x>", "calendar"));
+	ledger_free(ledger);
+	ledger = start_settling(path, HOUR);
+	wait_for_count(path, "SELECT count(*) FROM calendar", 1);
 	check_same(ledger, "i-2", "<1@x>", "calendar");
 	ledger_free(ledger);
 }
@@ -490,6 +577,9 @@ int main(void)
 		test(trouble_is_told_once_and_its_end_once),
 		test(what_is_too_old_is_removed_a_little_at_a_time),
 		test(a_shorter_keep_is_followed_at_once),
+		test(a_clock_that_is_set_for_a_moment_removes_nothing),
+		test(a_clock_that_stays_as_it_was_set_is_believed),
+		test(a_clock_is_not_trusted_just_after_the_start),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, group_setup, folder_teardown);

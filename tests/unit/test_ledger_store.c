@@ -157,6 +157,31 @@ static void a_later_versions_file_is_left_alone(void **state)
 	assert_int_equal(sql(path, "PRAGMA user_version"), ledger_sql_version + 1);
 }
 
+/* As the first version made it, with a calendar whose row number came before its time. */
+static void a_ledger_of_the_first_version_keeps_its_calendars(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger_store *store;
+	sqlite3 *old = open_sql(path);
+
+	assert_int_equal(sqlite3_exec(old, ledger_sql_steps[0], NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(old,
+				      "PRAGMA application_id = 0x43494d4c; PRAGMA user_version = 1;"
+				      "INSERT INTO calendar VALUES"
+				      "('a', 'i', 'r', '<2@x>', 2, CAST('second' AS BLOB)),"
+				      "('a', 'i', 'r', '<1@x>', 1, CAST('first' AS BLOB))",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(old);
+	store = open_store(path);
+	check_same(store, key_of("a", "i", "r", "<1@x>"), "first");
+	check_same(store, key_of("a", "i", "r", "<2@x>"), "second");
+	check_latest(store, key_of("a", "i", "r", ""), "second");
+	ledger_store_close(store);
+	assert_int_equal(sql(path, "PRAGMA user_version"), ledger_sql_version);
+	assert_integrity(path);
+}
+
 static void an_empty_file_becomes_a_ledger(void **state)
 {
 	const char *path = folder_write_text(*state, "ledger.db", "");
@@ -331,6 +356,83 @@ static void bytes_that_changed_by_themselves_kill_nobody(void **state)
 	assert_true(opened > 10);
 }
 
+static size_t read_file(const char *path, char *out, size_t size)
+{
+	FILE *stream = fopen(path, "re");
+	size_t length;
+
+	assert_non_null(stream);
+	length = fread(out, 1, size, stream);
+	fclose(stream);
+	assert_in_range(length, 1, size - 1);
+	return length;
+}
+
+/* Found as it was written, or not at all. Gives what was found. */
+static enum ledger_found look_for(finder *find, struct ledger_store *store, const char *invite,
+				  const char *expected)
+{
+	const struct ledger_key key = key_of("acme", invite, "ann@example.com", "<1@x>");
+	struct buffer calendar = buffer_with_maximum(100000);
+	struct problem why = {.text = ""};
+	const enum ledger_found found = find(store, &key, &calendar, &why);
+
+	if (found == LEDGER_FOUND)
+		assert_string_equal(calendar.data, expected);
+	buffer_free(&calendar);
+	return found;
+}
+
+/*
+ * One bit of the file is another: all those of the calendars, and of their index, and a sample of the
+ * rest. A calendar is found as it was written or not at all.
+ */
+static void no_bit_that_changed_by_itself_changes_a_calendar(void **state)
+{
+	const struct folder *folder = *state;
+	const char *path = ledger_path(folder);
+	uint64_t random = random_start();
+	struct ledger_store *store = open_store(path);
+	static char whole[262144];
+	size_t size, changed = 0;
+	int found[LEDGER_FAILED + 1] = {0};
+
+	keep(store, key_of("acme", "invite-1", "ann@example.com", "<1@x>"), 1, "calendar 1");
+	keep(store, key_of("acme", "invite-2", "ann@example.com", "<1@x>"), 2, "calendar 2");
+	ledger_store_close(store);
+	size = read_file(path, whole, sizeof(whole));
+	for (size_t at = 0; at < size; at++) {
+		static const char zeros[8];
+		const bool used = at + 8 > size || memcmp(whole + at, zeros, 8) != 0;
+		const bool near = memmem(whole + at, size - at < 40 ? size - at : 40, "acme", 4);
+		const int bit = (int)random_below(&random, 8);
+
+		for (int i = 0; i < 8; i++) {
+			struct problem why = {.text = ""};
+
+			if (!(near || (i == bit && random_below(&random, used ? 8 : 200) == 0)))
+				continue;
+			changed++;
+			whole[at] = (char)(whole[at] ^ (1 << i));
+			forget_ledger(state);
+			folder_write(folder, "ledger.db", 0600, whole, size);
+			whole[at] = (char)(whole[at] ^ (1 << i));
+			store = ledger_store_open(path, LEDGER_STORE_READ, &why);
+			if (!store)
+				continue;
+			found[look_for(ledger_store_find_same, store, "invite-1", "calendar 1")]++;
+			look_for(ledger_store_find_latest, store, "invite-1", "calendar 1");
+			found[look_for(ledger_store_find_same, store, "invite-2", "calendar 2")]++;
+			look_for(ledger_store_find_latest, store, "invite-2", "calendar 2");
+			ledger_store_close(store);
+		}
+	}
+	/* All that there is was seen, often. */
+	assert_in_range(changed, 1000, 20000);
+	assert_true(found[LEDGER_FOUND] > 100 && found[LEDGER_DAMAGED] > 100 &&
+		    found[LEDGER_NOTHING] > 100);
+}
+
 /* ---- calendars ---- */
 
 static void a_calendar_is_found_by_its_whole_key_only(void **state)
@@ -362,6 +464,35 @@ static void each_message_has_its_own_and_the_latest_is_the_invites(void **state)
 	keep(store, key_of("a", "i", "r", "<1@x>"), 30, "first again");
 	check_same(store, key_of("a", "i", "r", "<1@x>"), "first again");
 	check_latest(store, key_of("a", "i", "r", ""), "first again");
+	ledger_store_close(store);
+}
+
+static void the_latest_is_the_last_one_whatever_the_clock_said(void **state)
+{
+	struct ledger_store *store = open_store(ledger_path(*state));
+
+	keep(store, key_of("a", "i", "r", "<1@x>"), 2000, "first");
+	keep(store, key_of("a", "i", "r", "<2@x>"), 1000, "second");
+	check_latest(store, key_of("a", "i", "r", ""), "second");
+	keep(store, key_of("a", "i", "r", "<1@x>"), 500, "first again");
+	check_latest(store, key_of("a", "i", "r", ""), "first again");
+	ledger_store_close(store);
+}
+
+static void the_latest_that_is_not_damaged_is_the_latest(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger_store *store = open_store(path);
+
+	keep(store, key_of("acme", "i", "ann@example.com", "<0@x>"), 1, "first");
+	keep(store, key_of("acme", "i", "ann@example.com", "<1@x>"), 2, "second");
+	sql(path, "UPDATE calendar SET text = CAST('sEcond' AS BLOB) WHERE message_id = '<1@x>'");
+	assert_int_equal(look_for(ledger_store_find_same, store, "i", ""), LEDGER_DAMAGED);
+	check_latest(store, key_of("acme", "i", "ann@example.com", "<1@x>"), "first");
+	sql(path, "UPDATE calendar SET digest = ''");
+	assert_int_equal(look_for(ledger_store_find_latest, store, "i", ""), LEDGER_DAMAGED);
+	keep(store, key_of("acme", "i", "ann@example.com", "<1@x>"), 3, "third");
+	assert_int_equal(look_for(ledger_store_find_same, store, "i", "third"), LEDGER_FOUND);
 	ledger_store_close(store);
 }
 
@@ -525,17 +656,27 @@ static void many_attempts_come_each_once_and_in_order(void **state)
 	ledger_store_close(store);
 }
 
+static void give_nothing(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	(void)values;
+	sqlite3_result_null(context);
+}
+
 /* What people look for goes through an index, however large the ledger is. */
 static void looking_for_something_walks_over_no_table(void **state)
 {
 	const char *path = ledger_path(*state);
 	static const enum ledger_sql asked[] = {LEDGER_SQL_EACH_ABOUT, LEDGER_SQL_FIND_SAME,
-						LEDGER_SQL_FIND_LATEST, LEDGER_SQL_PRUNE_ATTEMPTS,
+						LEDGER_SQL_FIND_LATEST, LEDGER_SQL_PRUNE_RECORDS,
 						LEDGER_SQL_PRUNE_CALENDARS};
 	sqlite3 *database;
 
 	ledger_store_close(open_store(path));
 	database = open_sql(path);
+	assert_int_equal(sqlite3_create_function(database, "calendar_digest", LEDGER_SQL_DIGESTED,
+						 SQLITE_UTF8, NULL, give_nothing, NULL, NULL),
+			 SQLITE_OK);
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
 		char text[2000];
 		sqlite3_stmt *plan = NULL;
@@ -642,6 +783,7 @@ int main(void)
 		test(a_file_that_is_no_database_is_left_alone),
 		test(another_programs_database_is_left_alone),
 		test(a_later_versions_file_is_left_alone),
+		test(a_ledger_of_the_first_version_keeps_its_calendars),
 		test(an_empty_file_becomes_a_ledger),
 		test(what_may_not_be_written_can_be_read),
 		test(a_file_of_somebody_else_is_told),
@@ -649,8 +791,11 @@ int main(void)
 		test(knows_when_its_file_is_not_there_any_more),
 		test(a_full_disk_is_an_error_and_nothing_else),
 		test(bytes_that_changed_by_themselves_kill_nobody),
+		test(no_bit_that_changed_by_itself_changes_a_calendar),
 		test(a_calendar_is_found_by_its_whole_key_only),
 		test(each_message_has_its_own_and_the_latest_is_the_invites),
+		test(the_latest_is_the_last_one_whatever_the_clock_said),
+		test(the_latest_that_is_not_damaged_is_the_latest),
 		test(a_message_without_an_id_is_never_the_same),
 		test(what_is_rolled_back_was_never_there),
 		test(two_that_are_open_see_each_others),

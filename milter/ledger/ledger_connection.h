@@ -1,0 +1,29 @@
+/*
+ * ledger_connection: what a struct ledger_store is; for the files that ledger_store.h is made of, and
+ * for no others.
+ */
+#ifndef LEDGER_CONNECTION_H
+#define LEDGER_CONNECTION_H
+
+#include "ledger_sql.h"
+#include "ledger_store.h"
+
+#include <limits.h>
+#include <sqlite3.h>
+
+struct ledger_store {
+	sqlite3 *database;
+	sqlite3_stmt *statements[LEDGER_SQL_STATEMENTS];
+	char path[PATH_MAX];
+};
+
+/* What SQLite's code means for the administrator. */
+void ledger_connection_explain(const struct ledger_store *store, int code, struct problem *why);
+
+/* The text must stay until the statement was run. */
+void ledger_connection_bind_text(sqlite3_stmt *statement, int column, const char *text);
+
+/* Runs a statement that gives no rows, and clears what was bound. */
+bool ledger_connection_run(struct ledger_store *store, enum ledger_sql which, struct problem *why);
+
+#endif
