@@ -430,7 +430,7 @@ port_taken() {
 }
 
 choose_port() {
-	template_port=$(grep -oE '\]:[0-9]+' "$conf/route" | tr -dc 0-9)
+	template_port=$(grep -oE '\]:[0-9]+' "$conf/route.queued" | tr -dc 0-9)
 	if [ -n "$port" ]; then
 		if port_taken "$port"; then die "port $port is taken by something else; nothing was changed"; fi
 		return
@@ -467,12 +467,12 @@ plan_queued() {
 	# In a regular expression a header's name stands for itself: letters, digits, "-" and "_"; a
 	# dot is the one sign in common use that does not.
 	header=$(filter_key milter header X-Cancel-Invite)
-	sed -e "s/\\]:$template_port/]:$port/" -e "s/\\^X-Cancel-Invite:/^${header//./\\\\.}:/" "$conf/route" \
+	sed -e "s/\\]:$template_port/]:$port/" -e "s/\\^X-Cancel-Invite/^${header//./\\\\.}/" "$conf/route.queued" \
 		>"$work/$ROUTE" || die "$work: cannot be written; nothing was changed"
 	if [ -e "$config_dir/$ROUTE" ] && cmp -s "$work/$ROUTE" "$config_dir/$ROUTE"; then
 		return
 	fi
-	changes+=("$ROUTE: $([ -e "$config_dir/$ROUTE" ] && say another || say none) -> stamped mail goes to 127.0.0.1:$port; from conf/postfix/route")
+	changes+=("$ROUTE: $([ -e "$config_dir/$ROUTE" ] && say another || say none) -> stamped mail goes to 127.0.0.1:$port; from conf/postfix/route.queued")
 	commands+=("(the file $config_dir/$ROUTE)")
 }
 

@@ -64,6 +64,7 @@ struct account {
 enum mode {
 	MODE_DIRECT,
 	MODE_QUEUED,
+	MODE_ROUTED,
 };
 
 /* Queued mode: how the MTA learns that a message goes to the second listener. */

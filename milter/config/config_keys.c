@@ -10,7 +10,7 @@
 #define SECOND 1000LL
 #define DAY    (86400 * SECOND)
 
-static const char *const modes[] = {"direct", "queued", NULL};
+static const char *const modes[] = {"direct", "queued", "routed", NULL};
 static const char *const routes[] = {"header", "domain", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};

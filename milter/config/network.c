@@ -107,3 +107,12 @@ bool network_contains(const struct network_list *networks, const struct sockaddr
 			return true;
 	return false;
 }
+
+bool network_is_loopback(const struct sockaddr *address)
+{
+	struct network items[2];
+	const struct network_list loopback = {.items = items, .count = 2};
+
+	return network_parse(&items[0], "127.0.0.0/8") && network_parse(&items[1], "::1") &&
+	       network_contains(&loopback, address);
+}

@@ -38,4 +38,7 @@ const char *network_show(const struct network *network, char out[NETWORK_SHOWN])
  */
 bool network_contains(const struct network_list *networks, const struct sockaddr *address);
 
+/* Is it one of this machine's own addresses (127.0.0.0/8, ::1)? */
+bool network_is_loopback(const struct sockaddr *address);
+
 #endif

@@ -90,8 +90,10 @@ static void set_role(struct message *message, const char *daemon)
 
 	if (config->mode == MODE_DIRECT)
 		message->role = ROLE_DIRECT;
+	else if (strcmp(daemon, config->queue_daemon) == 0)
+		message->role = ROLE_CANCEL;
 	else
-		message->role = strcmp(daemon, config->queue_daemon) == 0 ? ROLE_CANCEL : ROLE_GATE;
+		message->role = config->mode == MODE_ROUTED ? ROLE_MISPLACED : ROLE_GATE;
 }
 
 void message_begin(struct message *message, struct config *config,
@@ -104,7 +106,10 @@ void message_begin(struct message *message, struct config *config,
 	message->begun = clock_now();
 	message->body = spool_new((size_t)config->body_memory, config->temp_dir);
 	set_role(message, origin->daemon);
-	message->trusted = policy_is_trusted(config, client, origin->login);
+	/* Routed mode: who may cancel, the MTA decides, and only its own mail is the second listener's. */
+	message->trusted = config->mode == MODE_ROUTED
+				   ? network_is_loopback(client)
+				   : policy_is_trusted(config, client, origin->login);
 	if (client && client->sa_family == AF_INET)
 		memcpy(&message->client, client, sizeof(struct sockaddr_in));
 	else if (client && client->sa_family == AF_INET6)
@@ -204,13 +209,30 @@ static bool is_for_archive(const struct message *message)
 	       policy_is_archive(message->config, envelope_first(&message->envelope));
 }
 
+/* Routed mode: is tagged mail where only the MTA's own routing may bring it? False: decided. */
+static bool check_place(struct message *message)
+{
+	if (message->role == ROLE_MISPLACED)
+		message_decide(
+			message, OUTCOME_MISCONFIGURED,
+			"mode = routed, and this listener is not named like queue_daemon: the MTA is "
+			"to send tagged mail to the second listener, and the filter is to be there "
+			"alone");
+	else if (message->config->mode == MODE_ROUTED && message->role == ROLE_CANCEL &&
+		 !message->trusted)
+		message_decide(message, OUTCOME_MISCONFIGURED,
+			       "mode = routed, and the second listener takes mail from "
+			       "elsewhere: it is for this machine alone");
+	return !message->decided;
+}
+
 /*
- * Only stamped mail is sent to the second listener, and it is there to be cancelled. Where that is not
- * to be (any more), it waits: it must not go out with its stamp and without its calendar.
+ * Queued mode: only stamped mail is sent to the second listener, and it is there to be cancelled. Where
+ * that is not to be (any more), it waits: it must not go out with its stamp and without its calendar.
  */
 static bool puts_off_at_second_listener(struct message *message)
 {
-	if (message->role != ROLE_CANCEL)
+	if (!message_needs_stamp(message))
 		return false;
 	if (message->headers.tags == 0)
 		message_decide(message, OUTCOME_MISCONFIGURED,
@@ -226,7 +248,9 @@ static bool puts_off_at_second_listener(struct message *message)
 /* What there is to do with a message of this role that has a tag. */
 static enum message_next begin_work(struct message *message)
 {
-	if (message->role == ROLE_CANCEL && !message_check_stamp(message))
+	if (!check_place(message))
+		return put_off(message);
+	if (message_needs_stamp(message) && !message_check_stamp(message))
 		return decided_early(message);
 	if (puts_off_at_second_listener(message))
 		return put_off(message);

@@ -174,7 +174,7 @@ static bool check_recipients(struct message *message)
 
 bool message_check(struct message *message)
 {
-	if (message->role != ROLE_CANCEL && (!check_tag(message) || !check_sender(message)))
+	if (!message_needs_stamp(message) && (!check_tag(message) || !check_sender(message)))
 		return false;
 	if (!check_recipient_count(message) || !check_recipients(message))
 		return false;

@@ -97,6 +97,13 @@ static const struct account *account_named(const struct config *config, const ch
 	return NULL;
 }
 
+bool message_needs_stamp(const struct message *message)
+{
+	return message->role == ROLE_CANCEL &&
+	       (message->config->mode == MODE_QUEUED ||
+		(message->config->stamp_key && message->headers.stamps > 0));
+}
+
 bool message_check_stamp(struct message *message)
 {
 	const struct headers *headers = &message->headers;

@@ -18,9 +18,10 @@ struct message {
 
 	/* Gathered. */
 	enum {
-		ROLE_DIRECT, /* cancel, in the sender's own transaction */
-		ROLE_GATE,   /* queued mode: check and stamp */
-		ROLE_CANCEL, /* queued mode: verify the stamp and cancel */
+		ROLE_DIRECT,    /* cancel, in the sender's own transaction */
+		ROLE_GATE,      /* queued mode: check and stamp */
+		ROLE_CANCEL,    /* second listener: cancel */
+		ROLE_MISPLACED, /* routed mode: no listener of ours */
 	} role;
 	bool trusted;
 	struct sockaddr_storage client; /* AF_UNSPEC if the MTA does not know it */
@@ -85,7 +86,13 @@ void message_stamp(struct message *message);
 /* A stamp of ours, made for this very message: it has been at the gate before. */
 bool message_has_true_stamp(const struct message *message);
 
-/* Queued mode, second listener: what the stamp says, if it is a true one. False: decided. */
+/*
+ * Must the tag be a stamp? At the second listener, but for routed mode, where the MTA alone sends
+ * mail there, as the application wrote it; stamped mail may still come from queued mode before.
+ */
+bool message_needs_stamp(const struct message *message);
+
+/* Second listener: what the stamp says, if it is a true one. False: decided. */
 bool message_check_stamp(struct message *message);
 
 /* ---- message_cancel ---- */

@@ -1,4 +1,5 @@
-"""A real Postfix in queued mode: the application is answered at once, the queue does the rest."""
+"""A real Postfix in queued and in routed mode: the application is answered at once, the queue does
+the rest."""
 
 import contextlib
 import re
@@ -29,16 +30,25 @@ def asks_only_what_is_documented(standin):
     assert standin.violations() == []
 
 
+@pytest.fixture(scope="module", params=("queued", "routed"))
+def mode(request):
+    """The tests of this file run in both modes, but for those that are marked."""
+    return request.param
+
+
+only_queued = pytest.mark.parametrize("mode", ["queued"], indirect=True)
+
+
 @pytest.fixture(scope="module")
-def queued_filter(start_filter):
-    return start_filter(milter={"mode": "queued"})
+def queued_filter(start_filter, mode):
+    return start_filter(milter={"mode": mode})
 
 
 @pytest.fixture
-def start_queued(start_postfix, queued_filter):
-    """start_queued(main=..., ...): a Postfix in queued mode, with a filter or the usual one."""
+def start_queued(start_postfix, queued_filter, mode):
+    """start_queued(main=..., ...): a Postfix in this mode, with a filter or the usual one."""
     def start(filter=queued_filter, **options):
-        return start_postfix(filter.socket, queued=True, **options)
+        return start_postfix(filter.socket, **{mode: True}, **options)
     return start
 
 
@@ -94,6 +104,7 @@ def test_sendmail_command_reads_recipients_from_to_cc_and_bcc(postfix, standin, 
     assert_nobody_sees(got, PEOPLE[3:])
 
 
+@only_queued
 def test_mail_without_a_message_id_gets_one(postfix, standin, sink):
     invite(standin, PEOPLE)
     message = re.sub(rb"Message-ID: .*\r\n", b"", tagged("board-1"))
@@ -160,6 +171,52 @@ def test_the_invite_is_that_of_the_address_before_aliases(start_queued, workdir,
     assert_cancellation(got["bob@example.com"], "board-1", "bob@example.com")
 
 
+# Settings of main.cf that other mail may need, and that must not reach the second hop: each once led
+# to another invite, or to a mail that left without its calendar.
+ELSEWHERE = {
+    "keyword_at_the_listeners": "smtpd_discard_ehlo_keywords = dsn",
+    "keyword_at_the_clients": "smtp_discard_ehlo_keywords = dsn",
+    "keyword_by_address": "smtpd_discard_ehlo_keyword_address_maps = static:dsn\n"
+                          "smtp_discard_ehlo_keyword_address_maps = static:dsn",
+    "no_filters_for_this_machine": "smtpd_milter_maps = cidr:{{ {{ 127.0.0.0/8 DISABLE }} }}",
+    "fallback_relay": "smtp_fallback_relay = [127.0.0.1]:{sink}",
+    "client_s_checks": "smtp_mime_header_checks = regexp:{{ {{ /./ IGNORE }} }}\n"
+                       "smtp_nested_header_checks = regexp:{{ {{ /./ IGNORE }} }}\n"
+                       "smtp_body_checks = regexp:{{ {{ /./ IGNORE }} }}",
+    "short_lines": "smtp_line_length_limit = 60",
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_settings_for_other_mail_do_not_reach_the_second_hop(
+        start_queued, mode, workdir, standin, sink, case):
+    """The mail is to an alias, and its id is long: both must arrive."""
+    aliases = workdir.write("aliases", "/^team@example\\.com$/ t1@example.com, t2@example.com\n")
+    if mode == "queued" and case == "no_filters_for_this_machine":
+        pytest.skip("it is for the first listener, too: nobody's mail is to be cancelled")
+    postfix = start_queued(main=f"virtual_alias_maps = regexp:{aliases}\n" + ELSEWHERE[case].replace(
+        "{sink}", str(sink.port)) + "\ndefault_transport = untouched:[127.0.0.1]:" + str(sink.port),
+        master="untouched unix - - n - - smtp\n    -o smtp_body_checks=\n"
+               "    -o smtp_line_length_limit=998\n    -o smtp_mime_header_checks=\n")
+    invited = "board-" + 335 * "x.y"  # its line is longer than 990
+    standin.create(invited, "team@example.com")
+    message = tagged(invited)
+    assert postfix.submit(SENDER, "team@example.com", message).code == 250
+    got = deliveries(sink, 2)
+    for member in "t1@example.com", "t2@example.com":
+        assert_cancellation(got[member], invited, member, invited="team@example.com")
+
+
+def test_no_other_way_is_taken_while_the_second_listener_is_away(start_queued, standin, sink):
+    """smtp_fallback_relay in main.cf once took tagged mail past it."""
+    postfix = start_queued(main=f"smtp_fallback_relay = [127.0.0.1]:{sink.port}\n"
+                                "transport_retry_time = 600s", second_listener=False)
+    invite(standin, [RECIPIENT])
+    assert postfix.submit(SENDER, RECIPIENT, tagged("board-1")).code == 250
+    postfix.wait_for_log("status=deferred")
+    assert sink.deliveries == []
+
+
 def test_delivery_status_parameters_are_kept(postfix, standin, sink):
     invite(standin, [RECIPIENT])
     with postfix.connect() as client:
@@ -174,6 +231,7 @@ def test_delivery_status_parameters_are_kept(postfix, standin, sink):
 
 # Whom the gate believes
 
+@only_queued
 def test_stranger_s_tag_is_removed_and_cancels_nothing(postfix, standin, sink):
     invite(standin, [RECIPIENT])
     assert postfix.submit(SENDER, RECIPIENT, tagged("board-1"), **STRANGER).code == 250
@@ -181,6 +239,7 @@ def test_stranger_s_tag_is_removed_and_cancels_nothing(postfix, standin, sink):
     assert standin.requests() == []
 
 
+@only_queued
 def test_stranger_who_has_logged_in_is_trusted(postfix, standin, sink):
     invite(standin, [RECIPIENT])
     reply = postfix.submit(SENDER, RECIPIENT, tagged("board-1"), **STRANGER, LOGIN="acme-app")
@@ -188,6 +247,7 @@ def test_stranger_who_has_logged_in_is_trusted(postfix, standin, sink):
     assert_each_cancelled(sink, [RECIPIENT])
 
 
+@only_queued
 def test_account_that_the_login_chose_cancels(start_queued, start_filter, standin, sink):
     standin.set(api_keys=["CRN_acme", "CRN_zeta"])
     filter = start_filter(milter={"mode": "queued"}, accounts={
@@ -200,12 +260,14 @@ def test_account_that_the_login_chose_cancels(start_queued, start_filter, standi
     assert [each.api_key for each in standin.requests()] == ["CRN_zeta"]
 
 
+@only_queued
 @pytest.mark.parametrize("value", BAD_TAGS)
 def test_bad_tag_is_refused_at_once(postfix, standin, sink, value):
     assert_refused(postfix.submit(SENDER, PEOPLE, tagged(value)), "X-Cancel-Invite")
     assert standin.requests() == [] and sink.deliveries == []
 
 
+@only_queued
 def test_forged_stamp_at_the_second_listener_is_refused_and_logged(
         postfix, queued_filter, standin, sink):
     invite(standin, [RECIPIENT])
@@ -236,8 +298,8 @@ def test_each_refusal_is_reported_once_with_cronofy_s_reason(postfix, standin, s
     assert sorted(delivered) == PEOPLE[:2]
 
 
-def test_outage_is_an_ordinary_retry(start_queued, start_filter, standin, sink):
-    filter = start_filter(milter={"mode": "queued"}, cronofy=ONE_TRY)
+def test_outage_is_an_ordinary_retry(start_queued, start_filter, mode, standin, sink):
+    filter = start_filter(milter={"mode": mode}, cronofy=ONE_TRY)
     postfix = start_queued(filter, main=RETRIES)
     invite(standin, PEOPLE)
     standin.script("board-1", forever(status(503)))
@@ -254,6 +316,7 @@ def test_outage_is_an_ordinary_retry(start_queued, start_filter, standin, sink):
     assert len(sink.deliveries) == 5
 
 
+@only_queued
 def test_mail_waits_while_the_filter_is_down(start_queued, start_filter, standin, sink):
     filter = start_filter(milter={"mode": "queued"})
     postfix = start_queued(filter, main=RETRIES)
@@ -272,9 +335,9 @@ def test_mail_waits_while_the_filter_is_down(start_queued, start_filter, standin
 
 
 def test_a_second_listener_of_another_name_puts_mail_off(
-        start_queued, start_filter, standin, sink):
+        start_queued, start_filter, mode, standin, sink):
     """An administrator's slip: nothing goes out without its calendar, and the log says why."""
-    filter = start_filter(milter={"mode": "queued", "queue_daemon": "something-else"})
+    filter = start_filter(milter={"mode": mode, "queue_daemon": "something-else"})
     postfix = start_queued(filter)
     invite(standin, [RECIPIENT])
     assert postfix.submit(SENDER, RECIPIENT, tagged("board-1")).code == 250
@@ -306,13 +369,14 @@ def test_parallel_messages_do_not_mix(postfix, standin, sink):
 # Signatures
 
 @pytest.fixture
-def signing(start_queued, workdir):
-    """A Postfix and an OpenDKIM, with main.cf.queued's lines for a signer."""
+def signing(start_queued, mode, workdir):
+    """A Postfix and an OpenDKIM, with main.cf.queued's or main.cf.routed's lines for a signer."""
     with contextlib.ExitStack() as ending:
         opendkim = OpenDKIM(workdir, domain="acme.example", leave_tagged=True).start()
         ending.callback(opendkim.stop)
+        before = "$cancel_invite_milter, " if mode == "queued" else ""
         postfix = start_queued(main=(
-            f"smtpd_milters = $cancel_invite_milter, {opendkim.socket}\n"
+            f"smtpd_milters = {before}{opendkim.socket}\n"
             "non_smtpd_milters = $smtpd_milters\n"
             f"cancel_invite_signer = {opendkim.socket}"))
         yield postfix, opendkim

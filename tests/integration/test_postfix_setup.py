@@ -336,7 +336,7 @@ def test_takes_up_what_was_set_up_by_hand(server):
         text = (installed / f"{name}.queued").read_text()
         with open(postfix.etc / name, "a") as file:
             file.write("\n" + text.replace("unix:/run/cancel-invite-milter/milter.sock", OURS))
-    shutil.copy(installed / "route", postfix.etc / ROUTE)
+    shutil.copy(installed / "route.queued", postfix.etc / ROUTE)
     assert "by hand" in postfix.setup("--status")
     assert "nothing to change" in postfix.setup("--yes")
 

@@ -1,4 +1,4 @@
-"""Queued mode while something breaks: nothing is lost, nothing is doubled.
+"""Queued and routed mode while something breaks: nothing is lost, nothing is doubled.
 
 Each scenario sends tagged messages to three recipients each through a real mail server, with real
 processes, and kills or stops something in the middle; one message in twenty is about an invite
@@ -49,10 +49,16 @@ SENDMAIL_IN_A_HURRY = "define(`confMIN_QUEUE_AGE', `0')dnl"
 MTAS = {
     "postfix": lambda folder, sink, filter: Postfix(
         folder, sink, filter.socket, main=POSTFIX_IN_A_HURRY, queued=True),
+    "routed": lambda folder, sink, filter: Postfix(
+        folder, sink, filter.socket, main=POSTFIX_IN_A_HURRY, routed=True),
     "sendmail": lambda folder, sink, filter: Sendmail(
         folder, sink, filter.socket, mc=SENDMAIL_IN_A_HURRY, run="-qp1s", queued=True),
 }
-ROUTES = {"postfix": "header", "sendmail": "domain"}
+MODES = {
+    "postfix": {"mode": "queued"},
+    "routed": {"mode": "routed"},
+    "sendmail": {"mode": "queued", "route": "domain"},
+}
 
 
 @dataclass
@@ -94,8 +100,7 @@ def start(request):
 
         def begin(milter=None, **options):
             filter = FilterProcess(folder.folder("filter"), standin,
-                                   milter={"mode": "queued", "route": ROUTES[request.param],
-                                           **(milter or {})}, **options)
+                                   milter={**MODES[request.param], **(milter or {})}, **options)
             filter.start()
             ending.callback(filter.close)
             server = MTAS[request.param](folder, sink, filter)
@@ -103,7 +108,7 @@ def start(request):
             server.start()
             size = "200" if request.node.originalname in FULL_SIZE else "50"
             load = Load(server, sink, int(os.environ.get("CIM_SURVIVAL", size)),
-                        flush=request.param == "postfix")
+                        flush=request.param != "sendmail")
             house = House(standin, filter, sink, server, load,
                           random.Random(f"{SEED} {request.node.name}"), load.messages[7::20])
             house.refuse()
@@ -293,7 +298,7 @@ def assert_survived_the_killing(house, survived, killed, allowed):
              f", {killed} killed")
 
 
-@pytest.mark.parametrize("start", ["postfix"], indirect=True)
+@pytest.mark.parametrize("start", ["postfix", "routed"], indirect=True)
 @pytest.mark.parametrize("name", POSTFIX_PROCESSES)
 def test_a_process_of_postfix_is_killed(house, survived, name):
     program, service, allowed = POSTFIX_PROCESSES[name]

@@ -67,8 +67,8 @@ maximal_backoff_time = 600s
 """
 
 MASTER_CF = """\
-127.0.0.1:{port} inet n - {chroot} - - smtpd
-pickup     unix        n - n 300 1 pickup
+127.0.0.1:{port} inet n - {chroot} - - smtpd{may_cancel}
+pickup     unix        n - n 300 1 pickup{pickup_may_cancel}
 cleanup    unix        n - {chroot} - 0 cleanup
 qmgr       unix        n - n 300 1 qmgr
 rewrite    unix        - - n -   - trivial-rewrite
@@ -93,6 +93,10 @@ postlog    unix-dgram  n - n -   1 postlogd
     -o max_idle=1d
 """
 
+# What main.cf.routed has a service say that may cancel invites.
+MAY_CANCEL = "\n    -o cleanup_service_name=cleanup-cancel"
+ORCPT_FILTER = "\n    -o {{ smtpd_command_filter = regexp:{etc}/cancel-invite-orcpt }}"
+
 # What "postfix start" would make: name, owner, group, mode.
 QUEUES = [(name, MAIL_OWNER, "root", 0o700) for name in (
     "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private",
@@ -109,18 +113,21 @@ class Postfix:
 
     main is more lines for main.cf; where a parameter is named twice the later line counts, and
     {milter} stands for the socket as Postfix writes it. chroot: have smtpd and cleanup run in
-    one, as Debian does. queued: with the second listener, conf/postfix/*.queued and route in place
-    of main.cf.direct.
+    one, as Debian does. queued, routed: with the second listener, conf/postfix/*.queued or *.routed
+    in place of main.cf.direct. Routed, smtp_port and sendmail(1) may cancel; public_port may not.
+    second_listener: False if nobody is to answer there. master: more lines for master.cf.
     """
 
-    def __init__(self, workdir, sink, milter=None, main="", chroot=False, queued=False):
+    def __init__(self, workdir, sink, milter=None, main="", chroot=False, queued=False,
+                 routed=False, master="", second_listener=True):
         tools.need_root("Postfix")
         self._libraries = tools.library_path("postfix")
         self._commands = tools.program("postfix", "usr/sbin/sendmail").parent
         self._master = tools.program("postfix", "usr/lib/postfix/sbin/master")
         self._port = Port()
         self.smtp_port = self._port.number
-        self._second_port = Port() if queued else None
+        self._second_port = Port() if queued or routed else None
+        self._public_port = Port() if routed else None
         self._process = None
 
         name = f"postfix-{self.smtp_port}"
@@ -133,11 +140,20 @@ class Postfix:
         filters, second = "", ""
         if milter:
             milter = postfix_socket(milter)
-            filters = conf.installed(f"postfix/main.cf.{'queued' if queued else 'direct'}", milter)
-        if queued:
-            second = conf.with_listener("postfix/master.cf.queued", self.second_port)
+            mode = "queued" if queued else "routed" if routed else "direct"
+            filters = conf.installed(f"postfix/main.cf.{mode}", milter)
+        if self._second_port:
+            second = conf.with_listener(f"postfix/master.cf.{mode}", self.second_port)
             workdir.write(f"{name}/etc/cancel-invite-route",
-                          conf.with_listener("postfix/route", self.second_port))
+                          conf.with_listener(f"postfix/route.{mode}", self.second_port))
+            if not second_listener:
+                second = re.sub(r"(?m)^127\.0\.0\.1:.*\n(    .*\n)*", "", second)
+                self._second_port = None
+        if routed:
+            second += f"127.0.0.1:{self.public_port} inet n - n - - smtpd\n"
+            for table in "strip", "orcpt":
+                workdir.write(f"{name}/etc/cancel-invite-{table}",
+                              (tools.ROOT / f"conf/postfix/{table}.routed").read_text())
         main_cf = workdir.write(f"{name}/etc/main.cf", _last_of_each("\n".join((
             MAIN_CF.format(
                 folder=workdir / name, etc=self.etc, spool=self.spool, log=self.log_path,
@@ -146,14 +162,16 @@ class Postfix:
                 owner=MAIL_OWNER, group=SETGID_GROUP, sink=sink.port),
             filters, main.format(milter=milter), ""))))
         workdir.write(f"{name}/etc/master.cf", MASTER_CF.format(
-            port=self.smtp_port, chroot="y" if chroot else "n") + second)
+            port=self.smtp_port, chroot="y" if chroot else "n",
+            may_cancel=MAY_CANCEL + ORCPT_FILTER.format(etc=self.etc) if routed else "",
+            pickup_may_cancel=MAY_CANCEL if routed else "") + second + master)
         # Postfix waits until a file that has just been written looks finished, two seconds later.
         os.utime(main_cf, (0, 0))
 
     def start(self):
         self._process = Process([self._master, "-c", self.etc], self.etc / "printed",
                                 env=self._environment())
-        for port in filter(None, (self._port, self._second_port)):
+        for port in filter(None, (self._port, self._second_port, self._public_port)):
             self._process.wait_until(port.answers, log=self.log)
         return self
 
@@ -196,13 +214,18 @@ class Postfix:
     def close(self):
         self.stop()
         self._port.close()
-        if self._second_port:
-            self._second_port.close()
+        for port in filter(None, (self._second_port, self._public_port)):
+            port.close()
 
     @property
     def second_port(self):
-        """Where the queue's mail comes back, in queued mode."""
+        """Where the queue's mail comes back, in queued and routed mode."""
         return self._second_port.number
+
+    @property
+    def public_port(self):
+        """Where, in routed mode, mail comes in that may not cancel."""
+        return self._public_port.number
 
     def reload(self):
         self._process.signal(signal.SIGHUP)
@@ -214,9 +237,9 @@ class Postfix:
             client.xclient(**xclient)
         return client
 
-    def submit(self, mail_from, rcpt_to, message, **xclient):
+    def submit(self, mail_from, rcpt_to, message, port=None, **xclient):
         """Sends a message by SMTP and returns the Reply that decided."""
-        with self.connect(**xclient) as client:
+        with self.connect(port, **xclient) as client:
             return client.send(mail_from, rcpt_to, message)
 
     def sendmail(self, message, *arguments):

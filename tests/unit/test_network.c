@@ -174,6 +174,23 @@ static void any_network_will_do_and_none_will_not(void **state)
 	assert_false(network_contains(&list, address));
 }
 
+static void this_machine_is_loopback(void **state)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f090909)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const struct sockaddr unix_socket = {.sa_family = AF_UNIX};
+
+	(void)state;
+	assert_true(network_is_loopback((const struct sockaddr *)&v4));
+	assert_true(network_is_loopback((const struct sockaddr *)&v6));
+	v4.sin_addr.s_addr = htonl(0xc0000201);
+	v6.sin6_addr.s6_addr[15] = 2;
+	assert_false(network_is_loopback((const struct sockaddr *)&v4));
+	assert_false(network_is_loopback((const struct sockaddr *)&v6));
+	assert_false(network_is_loopback(&unix_socket));
+	assert_false(network_is_loopback(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +199,7 @@ int main(void)
 		cmocka_unit_test(knows_what_is_inside_a_network),
 		cmocka_unit_test(other_families_are_nowhere),
 		cmocka_unit_test(any_network_will_do_and_none_will_not),
+		cmocka_unit_test(this_machine_is_loopback),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
