@@ -140,7 +140,7 @@ static enum cronofy_answer read_answer(const struct cancel_request *request,
 	else if (reply->misconfigured)
 		answer = CRONOFY_MISCONFIGURED;
 	else if (reply->too_large)
-		answer = CRONOFY_BAD_REPLY;
+		answer = CRONOFY_NO_CALENDAR; /* and cancelled, most likely */
 	problem_set(why, "%s: %s", cronofy_meaning(answer)->text, reply->failure.text);
 	return answer;
 }

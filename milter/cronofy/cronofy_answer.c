@@ -37,6 +37,24 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.may_be_cancelled = true,
 			.sign = BREAKER_ALIVE,
 		},
+	[CRONOFY_SEVERAL_RECIPIENTS] =
+		{
+			.word = "several_recipients",
+			.text = "the invite seems to have several recipients, and only an invite of "
+				"one can be cancelled here; cancel it with Cronofy's API",
+			.outcome = CANCEL_REFUSED,
+			.may_be_cancelled = true,
+			.sign = BREAKER_ALIVE,
+		},
+	[CRONOFY_NO_CALENDAR] =
+		{
+			.word = "no_calendar",
+			.text = "its reply holds no calendar",
+			.outcome = CANCEL_UNAVAILABLE,
+			.needs_administrator = true,
+			.may_be_cancelled = true,
+			.sign = BREAKER_ALIVE,
+		},
 	[CRONOFY_BAD_KEY] =
 		{
 			.word = "bad_key",

@@ -16,12 +16,14 @@ enum cronofy_answer {
 	CRONOFY_NO_ANSWER, /* nothing came that HTTP would call an answer, or nobody was asked */
 	CRONOFY_CANCELLED, /* 2xx with an iCalendar text */
 	CRONOFY_INVALID,   /* 422: it does not accept what we said */
-	CRONOFY_UNKNOWN_INVITE, /* 404, 410 */
-	CRONOFY_BAD_KEY,        /* 401: the key is unknown, or of another data center */
-	CRONOFY_PLAN,           /* 402: the application's plan at Cronofy */
-	CRONOFY_NOT_ALLOWED,    /* 403: its privileges */
-	CRONOFY_CREDENTIALS,    /* 423: of the calendar provider */
-	CRONOFY_LIMIT,          /* 429 */
+	CRONOFY_UNKNOWN_INVITE,     /* 404, 410 */
+	CRONOFY_SEVERAL_RECIPIENTS, /* the invite has more than one: other calls are for those */
+	CRONOFY_NO_CALENDAR,        /* 2xx whose body holds no iCalendar text of this invite */
+	CRONOFY_BAD_KEY,            /* 401: the key is unknown, or of another data center */
+	CRONOFY_PLAN,               /* 402: the application's plan at Cronofy */
+	CRONOFY_NOT_ALLOWED,        /* 403: its privileges */
+	CRONOFY_CREDENTIALS,        /* 423: of the calendar provider */
+	CRONOFY_LIMIT,              /* 429 */
 	CRONOFY_NOT_CRONOFY, /* 400: Cronofy never answers this call so; a proxy or firewall does */
 	CRONOFY_TOO_EARLY,   /* 408, 425: of a proxy */
 	CRONOFY_REDIRECT,    /* 3xx: never followed */

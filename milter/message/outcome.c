@@ -120,6 +120,7 @@ const char *outcome_enhanced(enum cronofy_answer answer)
 {
 	switch (answer) {
 	case CRONOFY_INVALID:
+	case CRONOFY_SEVERAL_RECIPIENTS:
 		return "5.5.4"; /* invalid command arguments */
 	case CRONOFY_UNKNOWN_INVITE:
 		return "5.5.0";
@@ -143,6 +144,7 @@ const char *outcome_enhanced(enum cronofy_answer answer)
 	case CRONOFY_NOT_READ:
 		return "4.3.0";
 	case CRONOFY_CANCELLED: /* ... but the calendar was not usable */
+	case CRONOFY_NO_CALENDAR:
 	case CRONOFY_BAD_REPLY:
 	case CRONOFY_ANSWERS:
 		break;

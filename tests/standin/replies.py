@@ -244,6 +244,26 @@ def unknown_members(invite):
 
 
 @_unusual
+def lone_surrogate(invite):
+    """Half a pair, as a server writes that cuts texts between code units."""
+    return usual(invite, event={**document(invite)["event"], "summary": "Board \ud83d"})
+
+
+@_unusual
+def several_recipients(invite):
+    """An invite that was made with "recipients": how Cronofy answers is documented nowhere."""
+    return usual(invite, recipients=[{"email": invite.email, "status": "pending"},
+                                     {"email": "bob@example.com", "status": "accepted"}],
+                 attachments={})
+
+
+@_unusual
+def removed_recipient(invite):
+    """What the test of the Ruby SDK has for one attendee who is taken out."""
+    return usual(invite, attachments={"removed": {"email": invite.email}})
+
+
+@_unusual
 def deep_json(invite):
     """What a recursive reader would end on."""
     return b'{"deep":' + b"[" * 200_000 + b"]" * 200_000 + b"," + usual(invite)[1:]
