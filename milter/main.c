@@ -356,13 +356,15 @@ static int command(struct config *config, const struct options *options, char **
 				   options->sender ? options->sender : "", arguments, count);
 	if (options->cancel_id)
 		return command_cancel(config, options->cancel_id, arguments[0], options->account);
+	if (options->check_key)
+		return command_check_key(config, options->account);
 	return audit(config, options);
 }
 
 static bool is_to_run(const struct options *options)
 {
-	return !options->check && !options->try_message && !options->cancel_id &&
-	       !options->log_of && !options->report && !options->export;
+	return !options->check && !options->check_key && !options->try_message &&
+	       !options->cancel_id && !options->log_of && !options->report && !options->export;
 }
 
 int main(int count, char **arguments)

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "calendar.h"
+#include "find_account.h"
 #include "mail_file.h"
 #include "message.h"
 #include "mime.h"
@@ -130,7 +131,8 @@ static int rewrite(struct rewriting *rewriting, const char *message_path, const 
 		return EX_NOINPUT;
 	mail_file_each_header(&rewriting->file, take_header, rewriting);
 	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
-		rewriting->scanner = mime_scanner_new(buffer_span(&rewriting->headers.content), random);
+		rewriting->scanner =
+			mime_scanner_new(buffer_span(&rewriting->headers.content), random);
 	if (!rewriting->scanner || rewriting->headers.content.failed) {
 		problem_set(&rewriting->why, "no memory for the headers, or they are too large");
 		return EX_OSERR;
@@ -186,30 +188,6 @@ int command_rewrite(const char *message_path, const char *calendar_path)
 }
 
 /* ---- --cancel ---- */
-
-static void complain_about_account(const struct config *config, const char *name)
-{
-	if (name)
-		fprintf(stderr,
-			"cancel-invite-milter: there is no account \"%s\"; there are:", name);
-	else
-		fprintf(stderr, "cancel-invite-milter: name an account with --account; there are:");
-	for (size_t i = 0; i < config->account_count; i++)
-		fprintf(stderr, " %s", config->accounts[i].name);
-	fputs("\n", stderr);
-}
-
-/* NULL, and a complaint, if there is none of that name, or none is named and there are several. */
-static const struct account *find_account(const struct config *config, const char *name)
-{
-	if (!name && config->account_count == 1)
-		return &config->accounts[0];
-	for (size_t i = 0; i < config->account_count && name; i++)
-		if (strcmp(config->accounts[i].name, name) == 0)
-			return &config->accounts[i];
-	complain_about_account(config, name);
-	return NULL;
-}
 
 /* For a message that comes later, when Cronofy knows the invite no more. */
 static void keep_calendar(const struct config *config, const struct cancel_request *request,

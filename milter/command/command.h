@@ -22,6 +22,9 @@ int command_reload(pid_t filter);
 int command_cancel(const struct config *config, const char *invite_id, const char *recipient,
 		   const char *account_name);
 
+/* --check-key: does Cronofy take the key of this account, or, if it is NULL, of each? */
+int command_check_key(const struct config *config, const char *account_name);
+
 /* --try: the whole way of one message, as if sent by a trusted client. */
 int command_try(struct config *config, const char *message_path, const char *sender,
 		char *const *recipients, int recipient_count);

@@ -19,6 +19,8 @@ const char options_usage[] =
 	"                                                     only attach a calendar\n"
 	"       cancel-invite-milter --cancel ID RECIPIENT [-c FILE] [--account NAME]\n"
 	"                                                     only call Cronofy\n"
+	"       cancel-invite-milter --check-key [-c FILE] [--account NAME]\n"
+	"                                                     ask Cronofy whether it takes the key\n"
 	"       cancel-invite-milter --log-of ID|RECIPIENT|MESSAGE-ID|QUEUE-ID [-c FILE] [--json]\n"
 	"                                                     what became of it, from the ledger\n"
 	"       cancel-invite-milter --report [--since 1d] [-c FILE] [--json]\n"
@@ -48,6 +50,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 		REWRITE,
 		CALENDAR,
 		CANCEL,
+		CHECK_KEY,
 		ACCOUNT,
 		LOG_OF,
 		REPORT,
@@ -65,6 +68,7 @@ bool options_parse(int count, char **arguments, struct options *options)
 		{"rewrite", required_argument, NULL, REWRITE},
 		{"calendar", required_argument, NULL, CALENDAR},
 		{"cancel", required_argument, NULL, CANCEL},
+		{"check-key", no_argument, NULL, CHECK_KEY},
 		{"account", required_argument, NULL, ACCOUNT},
 		{"log-of", required_argument, NULL, LOG_OF},
 		{"report", no_argument, NULL, REPORT},
@@ -103,6 +107,9 @@ bool options_parse(int count, char **arguments, struct options *options)
 			break;
 		case CANCEL:
 			options->cancel_id = optarg;
+			break;
+		case CHECK_KEY:
+			options->check_key = true;
 			break;
 		case ACCOUNT:
 			options->account = optarg;
@@ -153,8 +160,8 @@ const char *options_fault(const struct options *options, int arguments_left)
 	const int commands = options->help + options->version + options->outcomes + options->check +
 			     options->show_config + options->keys +
 			     !!options->try_message + !!options->rewrite_message +
-			     !!options->cancel_id + !!options->log_of + options->report +
-			     options->export + !!options->reload;
+			     !!options->cancel_id + options->check_key + !!options->log_of +
+			     options->report + options->export + !!options->reload;
 
 	if (commands > 1)
 		return "one command at a time";
@@ -162,8 +169,8 @@ const char *options_fault(const struct options *options, int arguments_left)
 		return "--rewrite needs --calendar FILE";
 	if (options->calendar && !options->rewrite_message)
 		return "--calendar goes with --rewrite";
-	if (options->account && !options->cancel_id)
-		return "--account goes with --cancel";
+	if (options->account && !options->cancel_id && !options->check_key)
+		return "--account goes with --cancel and --check-key";
 	if (options->sender && !options->try_message)
 		return "-f goes with --try";
 	if (options->since && !options->report && !options->export)

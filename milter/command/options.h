@@ -9,7 +9,7 @@
 struct options {
 	bool help, version, outcomes, keys;
 	const char *config_file;
-	bool check, show_config;
+	bool check, check_key, show_config;
 	const char *try_message;
 	const char *rewrite_message;
 	const char *calendar;

@@ -17,10 +17,10 @@ struct tries {
 	const struct cancel_request *request;
 	struct cancel_result *result;
 	struct http *http;
-	const char *json;
-	size_t json_length;
-	long long last_start; /* the moment after which no try is begun */
-	long long wait;       /* ms, before the next one */
+	struct http_request http_request; /* what is said in each of them */
+	long long most;                   /* tries */
+	long long last_start;             /* the moment after which no try is begun */
+	long long wait;                   /* ms, before the next one */
 	bool fresh_connection;
 	bool unseen_answer; /* a try may have cancelled the invite without our knowing */
 	bool unwanted;      /* the waiting party is gone */
@@ -91,18 +91,11 @@ static void call_once(struct tries *tries, struct http_reply *reply)
 	const struct account *account = request->account;
 	const long long now = clock_now(), left = request->deadline - now;
 	const long long timeout = account->timeout < left ? account->timeout : left;
-	struct http_request http_request = {
-		.url = account->endpoint,
-		.bearer = account->api_key,
-		.ca_file = account->ca_file,
-		.proxy = account->proxy,
-		.body = tries->json,
-		.body_length = tries->json_length,
-		.timeout = timeout,
-		.fresh_connection = tries->fresh_connection,
-	};
-	struct http_call *call = http_begin(tries->http, &http_request);
+	struct http_call *call;
 
+	tries->http_request.timeout = timeout;
+	tries->http_request.fresh_connection = tries->fresh_connection;
+	call = http_begin(tries->http, &tries->http_request);
 	*reply = (struct http_reply){.ended = now, .retry_after = -1};
 	if (!call) {
 		reply->failed_here = true;
@@ -288,8 +281,7 @@ static bool make_try(struct tries *tries, long long *until)
 	if (reply.connection_died)
 		*until = clock_now();
 	again = cronofy_meaning(result->answer)->try_again &&
-		(long long)result->attempts < request->account->attempts &&
-		*until <= tries->last_start;
+		(long long)result->attempts < tries->most && *until <= tries->last_start;
 	buffer_free(&reply.body);
 	if (again && tries->unwanted)
 		return interrupted(result, "Cronofy was asked");
@@ -312,25 +304,41 @@ static void make_tries(struct tries *tries)
 	}
 }
 
-void cancel_invite(struct http *http, const struct cancel_request *request,
-		   struct cancel_result *result)
+static struct tries tries_new(struct http *http, const struct cancel_request *request,
+			      struct cancel_result *result)
 {
-	struct buffer json = buffer_with_maximum(16384);
-	struct tries tries = {
-		.request = request,
-		.result = result,
-		.http = http,
-		.last_start = request->deadline - least_time(request->account),
-		.wait = FIRST_WAIT,
-	};
+	const struct account *account = request->account;
 
 	*result = (struct cancel_result){
 		.outcome = CANCEL_UNAVAILABLE,
 		.calendar = buffer_with_maximum(HTTP_REPLY_MAXIMUM),
 	};
+	return (struct tries){
+		.request = request,
+		.result = result,
+		.http = http,
+		.http_request =
+			{
+				.url = account->endpoint,
+				.bearer = account->api_key,
+				.ca_file = account->ca_file,
+				.proxy = account->proxy,
+			},
+		.most = account->attempts,
+		.last_start = request->deadline - least_time(account),
+		.wait = FIRST_WAIT,
+	};
+}
+
+void cancel_invite(struct http *http, const struct cancel_request *request,
+		   struct cancel_result *result)
+{
+	struct tries tries = tries_new(http, request, result);
+	struct buffer json = buffer_with_maximum(16384);
+
 	if (cronofy_write_request(&json, request->invite_id, request->recipient)) {
-		tries.json = json.data;
-		tries.json_length = json.length;
+		tries.http_request.body = json.data;
+		tries.http_request.body_length = json.length;
 		make_tries(&tries);
 	} else {
 		result->answer = CRONOFY_NOT_READ;
@@ -338,4 +346,20 @@ void cancel_invite(struct http *http, const struct cancel_request *request,
 		problem_set(&result->why, "no memory for the request");
 	}
 	buffer_free(&json);
+}
+
+void cancel_ask_status(struct http *http, const struct cancel_request *request,
+		       struct cancel_result *result)
+{
+	struct tries tries = tries_new(http, request, result);
+	const struct http_parameter query[] = {
+		{"recipient_email", request->recipient},
+		{"smart_invite_id", request->invite_id},
+		{"include_ics", "true"},
+		{NULL, NULL},
+	};
+
+	tries.http_request.query = query;
+	tries.most = 1;
+	make_tries(&tries);
 }

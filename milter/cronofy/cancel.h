@@ -1,6 +1,6 @@
 /*
  * cancel: one invite cancelled for one recipient: a turn for each try, tries, waits between them, one
- * deadline for all.
+ * deadline for all; and the question what has become of an invite.
  */
 #ifndef CANCEL_H
 #define CANCEL_H
@@ -52,5 +52,13 @@ struct cancel_result {
 /* Blocks until there is a result. The caller frees result->calendar in any case. */
 void cancel_invite(struct http *http, const struct cancel_request *request,
 		   struct cancel_result *result);
+
+/*
+ * Asks for the invite as it is now ("Invite Status", read-only), in one try. CANCEL_DONE: there is a
+ * calendar; what Cronofy shows of a cancelled invite is not documented, so it may as well be the old
+ * invitation: it counts only if it says METHOD:CANCEL. The caller frees as for cancel_invite().
+ */
+void cancel_ask_status(struct http *http, const struct cancel_request *request,
+		       struct cancel_result *result);
 
 #endif

@@ -117,16 +117,38 @@ static bool add_header(struct curl_slist **headers, const char *header)
 	return longer != NULL;
 }
 
-static bool make_headers(struct http_call *call, const char *bearer)
+/* False if there is no memory. */
+static bool set_url(CURL *easy, const struct http_request *request)
+{
+	struct buffer url = buffer_with_maximum((size_t)64 * 1024);
+	const struct http_parameter *each = request->query;
+	bool good = true;
+
+	buffer_append_text(&url, request->url);
+	for (; each && each->name && good; each++) {
+		char *value = curl_easy_escape(easy, each->value, 0);
+
+		good = value != NULL;
+		buffer_printf(&url, "%c%s=%s", each == request->query ? '?' : '&', each->name,
+			      value ? value : "");
+		curl_free(value);
+	}
+	good = good && !url.failed && curl_easy_setopt(easy, CURLOPT_URL, url.data) == CURLE_OK;
+	buffer_free(&url);
+	return good;
+}
+
+static bool make_headers(struct http_call *call, const struct http_request *request)
 {
 	struct buffer line = buffer_with_maximum(8192);
 	bool good;
 
-	buffer_printf(&line, "Authorization: Bearer %s", bearer);
+	buffer_printf(&line, "Authorization: Bearer %s", request->bearer);
 	good = !line.failed && add_header(&call->headers, line.data) &&
-	       add_header(&call->headers, "Content-Type: application/json; charset=utf-8") &&
-	       add_header(&call->headers, "Accept: application/json") &&
-	       add_header(&call->headers, "Expect:");
+	       add_header(&call->headers, "Accept: application/json");
+	if (request->body)
+		good = good && add_header(&call->headers, "Expect:") &&
+		       add_header(&call->headers, "Content-Type: application/json; charset=utf-8");
 	if (line.data)
 		explicit_bzero(line.data, line.length);
 	buffer_free(&line);
@@ -137,17 +159,18 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 {
 	CURL *easy = call->easy;
 	long timeout = (long)(request->timeout > 0 ? request->timeout : 1);
-	bool good = make_headers(call, request->bearer);
+	bool good = make_headers(call, request) && set_url(easy, request);
 
 #define SET(option, value) good = good && curl_easy_setopt(easy, option, value) == CURLE_OK
-	SET(CURLOPT_URL, request->url);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L); /* the key must not go to another host */
 	SET(CURLOPT_HTTPHEADER, call->headers);
-	SET(CURLOPT_POST, 1L);
-	SET(CURLOPT_POSTFIELDSIZE, (long)request->body_length);
-	SET(CURLOPT_READFUNCTION, give_body);
-	SET(CURLOPT_READDATA, call);
+	if (request->body) {
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE, (long)request->body_length);
+		SET(CURLOPT_READFUNCTION, give_body);
+		SET(CURLOPT_READDATA, call);
+	}
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	SET(CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -386,7 +409,8 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 		free_call(call);
 		return NULL;
 	}
-	memcpy(call->body, request->body, request->body_length);
+	if (request->body)
+		memcpy(call->body, request->body, request->body_length);
 	call->body_length = request->body_length;
 	if (!set_up(call, request)) {
 		free_call(call);

@@ -18,13 +18,19 @@
 #define HTTP_REPLY_MAXIMUM         ((size_t)4 * 1024 * 1024) /* bytes of a body, decompressed */
 #define HTTP_REPLY_HEADERS_MAXIMUM ((size_t)64 * 1024)
 
-/* A POST of a JSON text. Everything in it is copied. */
+/* `name=value` behind the URL's question mark, both as they are: they are percent-encoded here. */
+struct http_parameter {
+	const char *name, *value;
+};
+
+/* A POST of a JSON text, or a GET. Everything in it is copied. */
 struct http_request {
 	const char *url;
-	const char *bearer;  /* for Authorization: Bearer (RFC 6750) */
-	const char *ca_file; /* "": the system's authorities */
-	const char *proxy;   /* "": none */
-	const char *body;
+	const struct http_parameter *query; /* up to one without a name; NULL: none */
+	const char *bearer;                 /* for Authorization: Bearer (RFC 6750) */
+	const char *ca_file;                /* "": the system's authorities */
+	const char *proxy;                  /* "": none */
+	const char *body;                   /* NULL: a GET */
 	size_t body_length;
 	long long timeout;     /* ms, from now to the last byte of the reply */
 	bool fresh_connection; /* not on a kept one, which may be dead */

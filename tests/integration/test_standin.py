@@ -99,6 +99,61 @@ def test_a_second_cancel_is_answered_as_chosen(standin, choice, code, sequence):
     assert sequence is None or f"SEQUENCE:{sequence}" in calendar_of(again)
 
 
+def get(url, query, *, key="CRN_test-key", path="/v1/smart_invites", **headers):
+    netloc = urlsplit(url).netloc
+    connection = http.client.HTTPConnection(netloc, timeout=10)
+    connection.request("GET", f"{path}?{query}", headers={"Authorization": f"Bearer {key}",
+                                                          **headers})
+    answer = connection.getresponse()
+    result = answer.status, answer.read().decode()
+    connection.close()
+    return result
+
+
+STATUS = "recipient_email=ann%40example.com&smart_invite_id=invite-1&include_ics=true"
+
+
+@pytest.mark.parametrize("choice, code, words", [
+    ("404", 404, ""), ("usual", 200, "METHOD:CANCEL"), ("invitation", 200, "METHOD:REQUEST"),
+    ("no_icalendar", 200, '"attachments": {}'), ("no_calendar_at_all", 200, "cancelled"),
+    ("other_uid", 200, "another@"), ("other_attendee", 200, "somebody.else")])
+def test_tells_the_status_of_a_cancelled_invite_as_chosen(standin, choice, code, words):
+    standin.set(after_cancel=choice)
+    assert get(standin.http, STATUS)[0] == 404
+    standin.create("invite-1", "ann@example.com")
+    assert "METHOD:REQUEST" in get(standin.http, STATUS)[1]
+    post(standin.http)
+    answer = get(standin.http, STATUS)
+    assert answer[0] == code and words in answer[1]
+    assert standin.cancels() == [("invite-1", "ann@example.com")]
+    assert not standin.violations()
+
+
+@pytest.mark.parametrize("query, code", [
+    ("recipient_email=ann@example.com&smart_invite_id=invite-1&include_ics=true", 400),
+    ("recipient_email=ann%40example.com&smart_invite_id=a+b&include_ics=true", 400),
+    ("recipient_email=ann%40example.com&smart_invite_id=%ff&include_ics=true", 400),
+    ("recipient_email=ann%40example.com&smart_invite_id=invite-1", 422),
+    (STATUS.replace("true", "1"), 422),
+    (f"{STATUS}&smart_invite_id=invite-2", 400),
+])
+def test_refuses_another_question_than_the_documented_one(standin, query, code):
+    assert get(standin.http, query)[0] == code
+    assert len(standin.violations()) == 1
+
+
+def test_status_calls_have_scripts_and_limits_like_any(standin):
+    standin.create("invite-1", "ann@example.com")
+    standin.set(per_second=3)
+    standin.script("invite-1", status(500))
+    standin.script_status("invite-1", status(503, "busy"))
+    assert get(standin.http, STATUS) == (503, "busy")
+    assert get(standin.http, STATUS, key="CRN_other")[0] == 401
+    assert get(standin.http, STATUS)[0] == 200
+    assert post(standin.http)[0] == 500
+    assert get(standin.http, STATUS)[0] == 429
+
+
 def test_scripted_replies_come_in_order_then_the_usual_one(standin):
     standin.create("invite-1", "ann@example.com")
     standin.script("invite-1", status(503, "busy"), status(429, retry_after=7), trouble("reset"))

@@ -191,8 +191,13 @@ class Standin:
         """The next answers for an invite, created or not; "*": for all that have no script."""
         self._do("script", id=id, replies=replies)
 
+    def script_status(self, id, *replies):
+        """The same for the question what has become of an invite."""
+        self._do("script", id=id, replies=replies, call="status")
+
     def set(self, **settings):
         """latency (seconds), open, second_cancel ("same", "higher", "404", "422"), api_keys,
+        after_cancel (what the status of a cancelled invite is: "404", "usual", or an unusual reply),
         per_second and per_minute (0: no limit), retry_after (seconds, or None).
         """
         self._do("set", **settings)

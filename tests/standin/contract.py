@@ -1,7 +1,8 @@
-"""Is this exactly the request that Cronofy documents for cancelling an invite?"""
+"""Is this exactly a request that Cronofy documents: to cancel an invite, or for its status?"""
 
 import json
 import re
+from urllib.parse import parse_qsl
 
 PATH = "/v1/smart_invites"
 
@@ -19,17 +20,39 @@ class Fault(Exception):
 
 def read_cancel(request, authorities):
     """(invite id, recipient) of a cancel request. authorities: the values that Host may have."""
-    if request.path != PATH:
-        raise Fault(404, "path", f"there is nothing at {request.path}")
-    if request.method != "POST":
-        raise Fault(405, "method", f"{request.method} {PATH}")
-    if _one(request, "host") not in authorities:
-        raise Fault(400, "host", f"Host: {_one(request, 'host')}")
+    _check_target(request, "POST", request.path, authorities)
     if not CONTENT_TYPE.fullmatch(_one(request, "content-type")):
         raise Fault(400, "content-type", f"Content-Type: {_one(request, 'content-type')}")
     if request.values("expect"):
         raise Fault(400, "expect", "a small request that asks for leave to be sent")
     return _read_body(request.body)
+
+
+def read_status(request, authorities):
+    """The same of a request for an invite's status."""
+    path, _, query = request.path.partition("?")
+    _check_target(request, "GET", path, authorities)
+    if request.body or request.values("content-type"):
+        raise Fault(400, "body", "a GET with a body")
+    if not re.fullmatch(r"(?:[A-Za-z0-9._~=&-]|%[0-9A-F]{2})*", query):
+        raise Fault(400, "query", f"not percent-encoded: {query!r}")
+    try:
+        pairs = _members(parse_qsl(query, strict_parsing=True, errors="strict"))
+    except ValueError as error:
+        raise Fault(400, "query", f"{query!r}: {error}") from None
+    _check_members("query", pairs, {"recipient_email", "smart_invite_id", "include_ics"})
+    if pairs["include_ics"] != "true":
+        raise Fault(422, "include_ics", f"include_ics is {pairs['include_ics']!r}")
+    return pairs["smart_invite_id"], pairs["recipient_email"]
+
+
+def _check_target(request, method, path, authorities):
+    if path != PATH:
+        raise Fault(404, "path", f"there is nothing at {request.path}")
+    if request.method != method:
+        raise Fault(405, "method", f"{request.method} {PATH}")
+    if _one(request, "host") not in authorities:
+        raise Fault(400, "host", f"Host: {_one(request, 'host')}")
 
 
 def read_api_key(request):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A Cronofy to run against: its cancel endpoint, on loopback, with every answer one can think of.
+"""A Cronofy to run against: its invites, on loopback, with every answer one can think of.
 
     cronofy.py [--latency 100ms] [--open] [--http2] [--tls-dir DIR] [--api-key KEY]...
                [--per-second N] [--per-minute N] [--retry-after SECONDS]
@@ -17,11 +17,14 @@ It prints one line of JSON once it serves:
 
 It ends on SIGTERM, or when its standard input, if that is a pipe, comes to its end. One that was
 killed can be started again where it was: --https-port names https's port, and the journal, to
-which each request adds a line (status, invite, recipient), still has what came before.
+which each cancel call adds a line (status, invite, recipient), still has what came before.
 
 A request must be exactly the documented one. One that isn't gets 400, 401, 404, 405 or 422, and
 is remembered as a violation. An invite must have been created (POST to control); with --open every
 invite exists. Cancelling takes effect when the request arrives, whatever becomes of the answer.
+
+A request for an invite's status is answered with its invitation, or, once it is cancelled, as
+"after_cancel" says: "404", "usual" (the cancellation), or one of replies.UNUSUAL.
 
 A request for an invite takes the next of its scripted replies, if there are any. A reply has
     status, headers, body   of the answer; without a body, a 2xx has the usual one
@@ -29,6 +32,7 @@ A request for an invite takes the next of its scripted replies, if there are any
     delay                   seconds before the answer, in place of --latency
     times                   how many requests it serves (1), or "forever"
 and what the trouble wants to know. The script of "*" serves invites that have none.
+Cancel and status calls have scripts of their own.
 
 With --per-second or --per-minute it keeps Cronofy's limits: a request that would be one too many of
 its key in the second, or in the minute, that ends with it gets 429, with Retry-After if a number of
@@ -63,6 +67,8 @@ from standin.troubles import JSON, NOT_CANCELLED, TROUBLES
 API_KEY = "CRN_test-key"
 REMEMBERED = 100_000  # requests and cancels: a long benchmark must not fill the memory
 SECOND_CANCELS = ("same", "higher", "404", "422")
+AFTER_CANCEL = ("404", "usual", *replies.UNUSUAL)
+CALLS = {"POST": "cancel", "GET": "status"}
 REPLY_MEMBERS = {"status", "headers", "body", "trouble", "delay", "times"}
 
 
@@ -139,7 +145,7 @@ class Answer:
 
 class Cronofy(http1.Site):
     def __init__(self, settings):
-        self._start_settings = settings
+        self.settings = settings  # as at the start
         self.authorities = set()
         self.connections = set()
         self.journal = None
@@ -147,7 +153,7 @@ class Cronofy(http1.Site):
 
     def reset(self):
         """As it was at the start. Answers under way are dropped with their connections."""
-        for key, value in self._start_settings.items():
+        for key, value in self.settings.items():
             setattr(self, key, value)
         self.invites = {}
         self.scripts = {}
@@ -192,7 +198,7 @@ class Cronofy(http1.Site):
         except Refusal as refusal:
             answer = self._refusal(connection, request, refusal.status, refusal.body)
         request.status = answer.details.get("status", 200)
-        if self.journal:
+        if self.journal and request.method == "POST":
             self.journal.write(f"{request.status} {request.invite_id} {request.recipient}\n")
         delay = answer.details.get("delay", self.latency)
         if delay:
@@ -207,16 +213,21 @@ class Cronofy(http1.Site):
 
     def _answer(self, connection, request):
         request.api_key = contract.read_api_key(request)
-        request.invite_id, request.recipient = contract.read_cancel(request, self.authorities)
+        read = contract.read_status if request.method == "GET" else contract.read_cancel
+        request.invite_id, request.recipient = read(request, self.authorities)
         if request.api_key not in self.api_keys:
             raise Refusal(401)
         if not self.limits.allow(request.api_key, request.time, self.per_second, self.per_minute):
             self.counts["limited"] += 1
             return self._limited(connection, request)
-        details = self._next_reply(request.invite_id)
+        call = CALLS[request.method]
+        details = self._next_reply(call, request.invite_id)
         invite = self.invites.get((request.invite_id, request.recipient))
         if invite is None and (details or self.open):
             invite = Invite(request.invite_id, request.recipient)
+        if call == "status":
+            return Answer(self, connection, request, invite,
+                          self._status(invite, request) if details is None else details)
         # A scripted 2xx is meant as it stands: no "unknown" and no "cancelled already".
         if details is None:
             self._check(invite, request)
@@ -231,9 +242,9 @@ class Cronofy(http1.Site):
             details["headers"] = {"Retry-After": str(self.retry_after)}
         return Answer(self, connection, request, None, details)
 
-    def _next_reply(self, invite_id):
+    def _next_reply(self, call, invite_id):
         for key in (invite_id, "*"):
-            script = self.scripts.get(key)
+            script = self.scripts.get((call, key))
             if script:
                 reply = script[0]
                 if reply.get("times", 1) != "forever":
@@ -243,9 +254,20 @@ class Cronofy(http1.Site):
                 return reply
         return None
 
-    def _check(self, invite, request):
+    def _status(self, invite, request):
+        self._check_known(invite, request)
+        if not invite.cancelled:
+            return {"trouble": "invitation"}
+        if self.after_cancel == "404":
+            raise Refusal(404)
+        return {} if self.after_cancel == "usual" else {"trouble": self.after_cancel}
+
+    def _check_known(self, invite, request):
         if invite is None or invite.api_key not in (None, request.api_key):
             raise Refusal(404)
+
+    def _check(self, invite, request):
+        self._check_known(invite, request)
         if invite.cancelled:
             if self.second_cancel == "404":
                 raise Refusal(404)
@@ -284,21 +306,24 @@ class Control(http1.Site):
     def create(self, id, email, **fields):
         self._cronofy.invites[id, email] = Invite(id, email, **fields)
 
-    def script(self, id, replies):
+    def script(self, id, replies, call="cancel"):
         """Replaces what is left of the script. id "*": of invites that have none."""
+        if call not in CALLS.values():
+            raise ValueError(f"unknown call {call}")
         for reply in replies:
             _check_reply(reply)
-        self._cronofy.scripts[id] = collections.deque(replies)
+        self._cronofy.scripts[call, id] = collections.deque(replies)
 
     def set(self, **settings):
-        """latency (seconds), open, second_cancel (one of SECOND_CANCELS), api_keys (a list).
+        """latency (seconds), open, second_cancel (one of SECOND_CANCELS), api_keys (a list),
+        after_cancel (one of AFTER_CANCEL).
 
         per_second, per_minute: the limits, 0 for none; retry_after: seconds, or None.
         """
+        choices = {"second_cancel": SECOND_CANCELS, "after_cancel": AFTER_CANCEL}
         for name, value in settings.items():
-            if name not in ("latency", "open", "second_cancel", "api_keys", "per_second",
-                            "per_minute", "retry_after") or (
-                    name == "second_cancel" and value not in SECOND_CANCELS):
+            if (name not in self._cronofy.settings
+                    or value not in choices.get(name, (value,))):
                 raise ValueError(f"{name} = {value}")
             setattr(self._cronofy, name, value)
 
@@ -342,6 +367,7 @@ async def serve(options):
     loop = asyncio.get_running_loop()
     cronofy = Cronofy({
         "latency": options.latency, "open": options.open, "second_cancel": options.second_cancel,
+        "after_cancel": "404",
         "api_keys": options.api_key, "per_second": options.per_second,
         "per_minute": options.per_minute, "retry_after": options.retry_after,
     })

@@ -1,4 +1,4 @@
-"""What Cronofy answers a cancel with: the usual reply, and every unusual one that tests want.
+"""What Cronofy answers with: the usual reply, and every unusual one that tests want.
 
 UNUSUAL maps a name to a function that takes the Invite and gives the body of a 200 in bytes.
 """
@@ -84,6 +84,23 @@ def _unusual(function):
 
 
 # The calendar
+
+@_unusual
+def invitation(invite):
+    """What the invite was before it was cancelled."""
+    return usual(invite, icalendar.text(icalendar.replaced(
+        invite.lines(), METHOD="REQUEST", STATUS="CONFIRMED", SEQUENCE="0")))
+
+
+@_unusual
+def other_uid(invite):
+    return usual(invite, replace(invite, uid="another@cronofy.example").text())
+
+
+@_unusual
+def other_attendee(invite):
+    return usual(invite, replace(invite, email="somebody.else@example.com").text())
+
 
 @_unusual
 def lf(invite):
