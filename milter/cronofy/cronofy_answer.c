@@ -46,15 +46,6 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.may_be_cancelled = true,
 			.sign = BREAKER_ALIVE,
 		},
-	[CRONOFY_NO_CALENDAR] =
-		{
-			.word = "no_calendar",
-			.text = "its reply holds no calendar",
-			.outcome = CANCEL_UNAVAILABLE,
-			.needs_administrator = true,
-			.may_be_cancelled = true,
-			.sign = BREAKER_ALIVE,
-		},
 	[CRONOFY_BAD_KEY] =
 		{
 			.word = "bad_key",
@@ -132,6 +123,15 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.outcome = CANCEL_UNAVAILABLE,
 			.try_again = true,
 			.sign = BREAKER_AWAY,
+		},
+	[CRONOFY_NO_CALENDAR] =
+		{
+			.word = "no_calendar",
+			.text = "its reply holds no calendar",
+			.outcome = CANCEL_UNAVAILABLE,
+			.needs_administrator = true,
+			.may_be_cancelled = true,
+			.sign = BREAKER_ALIVE,
 		},
 	[CRONOFY_BAD_REPLY] =
 		{

@@ -18,7 +18,6 @@ enum cronofy_answer {
 	CRONOFY_INVALID,   /* 422: it does not accept what we said */
 	CRONOFY_UNKNOWN_INVITE,     /* 404, 410 */
 	CRONOFY_SEVERAL_RECIPIENTS, /* the invite has more than one: other calls are for those */
-	CRONOFY_NO_CALENDAR,        /* 2xx whose body holds no iCalendar text of this invite */
 	CRONOFY_BAD_KEY,            /* 401: the key is unknown, or of another data center */
 	CRONOFY_PLAN,               /* 402: the application's plan at Cronofy */
 	CRONOFY_NOT_ALLOWED,        /* 403: its privileges */
@@ -28,6 +27,7 @@ enum cronofy_answer {
 	CRONOFY_TOO_EARLY,   /* 408, 425: of a proxy */
 	CRONOFY_REDIRECT,    /* 3xx: never followed */
 	CRONOFY_OUTAGE,      /* 5xx */
+	CRONOFY_NO_CALENDAR, /* 2xx whose body holds no iCalendar text of this invite */
 	CRONOFY_BAD_REPLY,   /* anything that the contract does not know */
 	CRONOFY_MISCONFIGURED, /* our configuration names something that cannot be used */
 	CRONOFY_NOT_READ, /* an answer, or the request, that there was no memory for: our fault */
