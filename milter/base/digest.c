@@ -97,6 +97,18 @@ bool digest_with_key(const char *key, const struct span *fields, size_t count,
 	return good;
 }
 
+bool digest_of_text(struct span text, char out[DIGEST_LENGTH + 1])
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned int length = 0;
+
+	if (EVP_Digest(text.at, text.length, bytes, &length, EVP_sha256(), NULL) != 1 ||
+	    length != BYTES)
+		return false;
+	hex_write(out, bytes, BYTES);
+	return true;
+}
+
 bool digest_is(const char one[DIGEST_LENGTH + 1], const char other[DIGEST_LENGTH + 1])
 {
 	return CRYPTO_memcmp(one, other, DIGEST_LENGTH) == 0;

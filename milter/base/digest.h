@@ -35,6 +35,9 @@ bool digest_of(const struct span *fields, size_t count, char out[DIGEST_LENGTH +
 bool digest_with_key(const char *key, const struct span *fields, size_t count,
 		     char out[DIGEST_LENGTH + 1]);
 
+/* Of one text of any length, without its length. False if libcrypto has no memory. */
+bool digest_of_text(struct span text, char out[DIGEST_LENGTH + 1]);
+
 /* Are they the same? Takes as long whatever differs. */
 bool digest_is(const char one[DIGEST_LENGTH + 1], const char other[DIGEST_LENGTH + 1]);
 
