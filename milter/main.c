@@ -226,13 +226,18 @@ static int take_privileged(struct server *server, struct config *config, int *pa
 /* With the log open: whether Redis is there goes to it. */
 static bool share_budgets(struct server *server, const struct config *config, struct problem *why)
 {
+	const struct redis_store_settings settings = {
+		.address = &config->redis_address,
+		.password = config->redis_password,
+		.prefix = config->redis_prefix,
+		.secret = config->stamp_key,
+	};
 	struct redis_store *store;
 
 	if (!config->redis[0])
 		return true;
 	problem_set(why, "no memory");
-	store = redis_store_new(&config->redis_address, config->redis_password,
-				config->redis_prefix);
+	store = redis_store_new(&settings);
 	server->services.store = store;
 	return store && pace_share(server->services.pace, store, why);
 }

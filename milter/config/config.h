@@ -39,6 +39,8 @@ enum data_center {
 };
 
 /* One Cronofy application. */
+#define RATE_NONE 0
+
 struct account {
 	char *name;
 	size_t line;   /* of the file, where it begins; 0: it has no section */
@@ -55,7 +57,7 @@ struct account {
 	long long timeout;  /* ms, of one call */
 	long long deadline; /* ms, of all tries of one message */
 	long long attempts;
-	long long requests_per_second; /* Cronofy's limits */
+	long long requests_per_second; /* Cronofy's limits; RATE_NONE: none of ours */
 	long long requests_per_minute;
 	long long breaker_failures; /* in a row, until it is left alone */
 	long long breaker_pause;    /* ms, for how long */

@@ -17,7 +17,9 @@ struct redis_address {
 	char host[256];
 	int port;
 	int database;
-	char user[128];     /* "": the default one */
+	bool tls;
+	char ca_file[256]; /* whose certificates to trust; "": the system's */
+	char user[128];    /* "": the default one */
 	char password[256]; /* "": none */
 	char shown[320];    /* for people: without user and password */
 };

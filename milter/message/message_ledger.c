@@ -63,14 +63,21 @@ static bool find_shared(struct message *message)
 {
 	const struct redis_cancellation cancellation = cancellation_of(message);
 	struct buffer *calendar = &message->cancel.calendar;
+	enum redis_found found;
 
 	if (!is_shared(message))
 		return false;
 	buffer_free(calendar);
 	*calendar = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
-	if (redis_store_find(message->services->store, &cancellation, calendar) &&
-	    calendar->length > 0 && !calendar->failed)
+	found = redis_store_find(message->services->store, &cancellation, calendar);
+	if (found == REDIS_FOUND)
 		return true;
+	if (found == REDIS_FORGED)
+		log_write(LOG_LEVEL_ERROR,
+			  "ledger: the calendar in Redis for invite %.100s is not one of ours and is "
+			  "not used: whoever may write to Redis put it there, or the filters do not "
+			  "have the same secret",
+			  message->tag.id);
 	buffer_free(calendar);
 	return false;
 }

@@ -1,3 +1,4 @@
+/* Turns from outside: what is configured, what became of a turn, how things stand. */
 #include "pace_state.h"
 
 #include "log.h"
@@ -18,7 +19,7 @@ struct pace *pace_new(void)
 	if (!pace)
 		return NULL;
 	pthread_mutex_init(&pace->lock, NULL);
-	clock_condition_init(&pace->keeper_look);
+	clock_condition_init(&pace->keeper_wake);
 	pace->share_of = 1;
 	return pace;
 }
@@ -37,54 +38,15 @@ void pace_free(struct pace *pace)
 	}
 	free(pace->records);
 	redis_store_free(pace->store);
-	pthread_cond_destroy(&pace->keeper_look);
+	pthread_cond_destroy(&pace->keeper_wake);
 	pthread_mutex_destroy(&pace->lock);
 	free(pace);
-}
-
-bool pace_name_budget(const struct account *account, char id[DIGEST_LENGTH + 1])
-{
-	const struct span fields[] = {
-		{account->endpoint, strlen(account->endpoint)},
-		{account->api_key, strlen(account->api_key)},
-	};
-
-	return digest_of(fields, 2, id);
-}
-
-static struct window_rates rates_of(const struct account *account)
-{
-	return (struct window_rates){account->requests_per_second, account->requests_per_minute};
-}
-
-struct pace_budget *pace_find_budget(struct pace *pace, const struct account *account,
-				     const char *id)
-{
-	const struct window_rates rates = rates_of(account);
-	struct pace_budget *budget = pace->budgets;
-
-	while (budget && strcmp(budget->id, id) != 0)
-		budget = budget->next;
-	if (budget)
-		return budget;
-	budget = calloc(1, sizeof(*budget));
-	if (!budget || !window_make_room(&budget->window, &rates)) {
-		free(budget);
-		return NULL;
-	}
-	budget->pace = pace;
-	budget->rates = rates;
-	snprintf(budget->id, sizeof(budget->id), "%s", id);
-	snprintf(budget->names, sizeof(budget->names), "%s", account->name);
-	budget->next = pace->budgets;
-	pace->budgets = budget;
-	return budget;
 }
 
 /* With the lock held. */
 static bool configure_account(struct pace *pace, const struct account *account)
 {
-	struct window_rates rates = rates_of(account);
+	struct window_rates rates = pace_rates_of(account);
 	char id[DIGEST_LENGTH + 1];
 	struct pace_budget *budget;
 	size_t used;
@@ -100,7 +62,7 @@ static bool configure_account(struct pace *pace, const struct account *account)
 	} else {
 		snprintf(budget->names, sizeof(budget->names), "%s", account->name);
 	}
-	if (!window_make_room(&budget->window, &rates))
+	if (!pace_make_room(budget, &rates))
 		return false;
 	budget->configured = pace->configurations;
 	budget->rates = rates;
@@ -122,52 +84,13 @@ bool pace_configure(struct pace *pace, const struct config *config)
 	return good;
 }
 
-/* ---- rates ---- */
-
-/* How much of the rates may be used now; tells when that is all of them again. */
-static long long level_of(struct pace_budget *budget, long long now)
-{
-	long long level = budget->level;
-
-	if (!budget->slowed)
-		return PACE_FULL_LEVEL;
-	if (now > budget->not_before)
-		level += (now - budget->not_before) / PACE_LEVEL_INTERVAL;
-	if (level < PACE_FULL_LEVEL)
-		return level;
-	budget->slowed = false;
-	budget->not_before = 0;
-	log_write(LOG_LEVEL_INFO, "pace: account %s has recovered: %lld requests a second again",
-		  budget->names, budget->rates.per_second);
-	return PACE_FULL_LEVEL;
-}
-
-long long pace_weight(const struct pace *pace)
-{
-	return pace->mode == PACE_ALONE || pace->mode == PACE_RETURNING ? pace->share_of : 1;
-}
-
-struct window_rates pace_rates(struct pace_budget *budget, long long now)
-{
-	const long long level = level_of(budget, now), least = pace_weight(budget->pace);
-	struct window_rates rates = {
-		.per_second = budget->rates.per_second * level / PACE_FULL_LEVEL,
-		.per_minute = budget->rates.per_minute * level / PACE_FULL_LEVEL,
-	};
-
-	/* However slow, it goes on. */
-	if (rates.per_second < least)
-		rates.per_second = least;
-	if (rates.per_minute < least)
-		rates.per_minute = least;
-	return rates;
-}
+/* ---- after a 429 ---- */
 
 /* A 429: nothing for a while, then half of it. With the lock held. */
 static void slow_down(struct pace_budget *budget, unsigned long long number, long long pause)
 {
-	const long long now = clock_now(), level = level_of(budget, now);
-	char time[CLOCK_SHOWN];
+	const long long now = clock_now(), level = pace_level(budget, now);
+	char time[CLOCK_SHOWN], rate[24];
 
 	if (now + pause >= budget->not_before)
 		budget->not_before = now + pause + 1; /* moments are rounded down */
@@ -175,31 +98,17 @@ static void slow_down(struct pace_budget *budget, unsigned long long number, lon
 		budget->level = level > 1 ? level / 2 : 1;
 		budget->slowed = true;
 		budget->slowed_at = budget->pace->last_number;
-		log_write(
-			LOG_LEVEL_WARNING,
-			"pace: account %s is over Cronofy's limit (429) at %lld requests a second: "
-			"nothing before %s, then %lld%% of that",
-			budget->names, budget->rates.per_second,
-			clock_show(budget->not_before, time),
-			budget->level * 100 / PACE_FULL_LEVEL);
+		log_write(LOG_LEVEL_WARNING,
+			  "pace: account %s is over Cronofy's limit (429) at %s requests a second: "
+			  "nothing before %s, then %lld%% of that",
+			  budget->names, pace_show_rate(budget->rates.per_second, rate),
+			  clock_show(budget->not_before, time),
+			  budget->level * 100 / PACE_FULL_LEVEL);
 	}
 	pace_signal_all(budget->pace);
 }
 
 /* ---- waking ---- */
-
-void pace_signal_first(struct pace_budget *budget)
-{
-	if (budget->first)
-		pthread_cond_signal(&budget->first->look);
-}
-
-void pace_signal_all(struct pace *pace)
-{
-	for (struct pace_budget *budget = pace->budgets; budget; budget = budget->next)
-		for (struct pace_waiter *at = budget->first; at; at = at->next)
-			pthread_cond_signal(&at->look);
-}
 
 void pace_wake(struct pace *pace)
 {
@@ -217,7 +126,7 @@ void pace_return(struct pace_turn *turn)
 
 	pthread_mutex_lock(&pace->lock);
 	window_take_back(&turn->budget->window, turn->weight);
-	pace_record(turn->budget, turn->number, clock_now() - REDIS_UNUSED);
+	pace_record_unused(turn->budget, turn->number, 1);
 	pace_signal_first(turn->budget);
 	pthread_mutex_unlock(&pace->lock);
 }
@@ -228,7 +137,7 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 	struct pace *pace = budget->pace;
 	const long long pause =
 		retry_after < 0 ? PAUSE_AFTER_429 : pace_lower_of(retry_after, PACE_LONGEST_PAUSE);
-	bool shared;
+	bool tells;
 
 	pthread_mutex_lock(&pace->lock);
 	window_settle(&budget->window, turn->weight, ended, turn->number);
@@ -236,16 +145,16 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 	pace_signal_first(budget);
 	if (limited)
 		slow_down(budget, turn->number, pause);
-	shared = pace->mode == PACE_SHARED || pace->mode == PACE_RETURNING;
+	tells = pace_tells_redis(pace);
 	pthread_mutex_unlock(&pace->lock);
 	/* The others who share it would only hear the same. */
-	if (limited && shared)
-		redis_store_pause(pace->store, budget->id, pause);
+	if (limited && tells)
+		redis_store_pause(pace->store, &budget->shared, pause);
 }
 
 /* ---- looking from outside ---- */
 
-size_t pace_look(struct pace *pace, struct pace_view *views, size_t most)
+size_t pace_snapshot(struct pace *pace, struct pace_view *views, size_t most)
 {
 	const long long now = clock_now();
 	size_t count = 0;

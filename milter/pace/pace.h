@@ -96,7 +96,7 @@ void pace_done(struct pace_turn *turn, long long ended, bool limited, long long 
 /* Has all who wait look whether they still want to. */
 void pace_wake(struct pace *pace);
 
-/* ---- looking from outside ---- */
+/* ---- how things stand ---- */
 
 struct pace_view {
 	char names[160]; /* of the accounts */
@@ -109,7 +109,7 @@ struct pace_view {
 };
 
 /* Fills up to `most` views; gives how many budgets there are. */
-size_t pace_look(struct pace *pace, struct pace_view *views, size_t most);
+size_t pace_snapshot(struct pace *pace, struct pace_view *views, size_t most);
 
 /* A source of metrics (metrics_add_source()): who waits, and the rates that hold now. */
 void pace_write_metrics(void *pace, struct buffer *page);

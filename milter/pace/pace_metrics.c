@@ -45,7 +45,7 @@ void pace_write_metrics(void *pace, struct buffer *page)
 
 	if (!views)
 		return;
-	count = pace_look(pace, views, BUDGETS);
+	count = pace_snapshot(pace, views, BUDGETS);
 	if (count > BUDGETS)
 		count = BUDGETS;
 	write_series(page, views, count, "cancel_invite_turn_waiting",

@@ -42,8 +42,9 @@ static long long plan(struct pace_budget *budget, long long now)
 		left = rates.per_minute - budget->others;
 		if (left < rates.per_minute / pace->share_of)
 			left = rates.per_minute / pace->share_of;
-		rates.per_second =
-			(rates.per_second * left + rates.per_minute - 1) / rates.per_minute;
+		if (rates.per_minute < WINDOW_UNLIMITED)
+			rates.per_second =
+				(rates.per_second * left + rates.per_minute - 1) / rates.per_minute;
 		rates.per_minute = left;
 		if (budget->shared_ready > from)
 			from = budget->shared_ready;
@@ -76,6 +77,15 @@ static void grant(struct pace_budget *budget, unsigned long long number, long lo
 	pthread_cond_signal(&waiter->look);
 }
 
+/* A turn that this filter gives by itself; if Redis is coming back, it is to count there at once. */
+static void grant_own(struct pace_budget *budget)
+{
+	struct pace *pace = budget->pace;
+
+	grant(budget, ++pace->last_number, pace_weight(pace));
+	pace_record(budget, pace->last_number, clock_now() + REDIS_TAKEN);
+}
+
 /*
  * Asks Redis for turns for those who wait. With the lock held, but not meanwhile: only the first who
  * waits does this, so nobody else becomes the first.
@@ -93,16 +103,19 @@ static void ask_for_turns(struct pace_budget *budget, const struct window_rates 
 
 	pace->last_number += most;
 	pthread_mutex_unlock(&pace->lock);
-	there = redis_store_take(pace->store, budget->id, number, most, rates->per_second,
+	there = redis_store_take(pace->store, &budget->shared, number, most, rates->per_second,
 				 rates->per_minute, &granted, &wait);
 	pthread_mutex_lock(&pace->lock);
-	if (!there)
+	if (!there) {
+		/* It may have given them, and its answer is lost. */
+		pace_record_unused(budget, number, most);
 		pace_lost(pace);
+	}
 	for (size_t i = 0; i < granted; i++) {
 		if (budget->first)
 			grant(budget, number + i, 1);
 		else /* somebody gave up */
-			pace_record(budget, number + i, clock_now() - REDIS_UNUSED);
+			pace_record_unused(budget, number + i, 1);
 	}
 	/* A rate that rises may make it sooner. */
 	if (budget->slowed)
@@ -121,7 +134,7 @@ static void serve(struct pace_budget *budget, long long now)
 	else
 		while (budget->first &&
 		       window_ready(&budget->window, &rates, pace_weight(pace), now) <= now)
-			grant(budget, ++pace->last_number, pace_weight(pace));
+			grant_own(budget);
 	pace_signal_first(budget);
 }
 
@@ -174,12 +187,15 @@ static enum pace_answer wait_for_turn(struct pace_budget *budget, struct pace_wa
 
 static void say_too_late(const struct pace_budget *budget, struct problem *why)
 {
+	char second[24], minute[24];
+
 	problem_set(
 		why,
-		"no turn to ask Cronofy comes within the deadline: %zu messages wait for account "
-		"%.100s, which may ask %lld times a second and %lld times a minute%s",
-		budget->waiting, budget->names, budget->rates.per_second, budget->rates.per_minute,
-		budget->slowed ? ", and less for now, because Cronofy said 429" : "");
+		"the rate limit lets no call to Cronofy begin within the deadline: %zu messages "
+		"wait for account %.100s, which may make %s requests a second and %s a minute%s",
+		budget->waiting, budget->names, pace_show_rate(budget->rates.per_second, second),
+		pace_show_rate(budget->rates.per_minute, minute),
+		budget->slowed ? ", and fewer for now, because Cronofy said 429" : "");
 }
 
 enum pace_answer pace_take(struct pace *pace, const struct account *account,

@@ -14,24 +14,6 @@
 #define LOOK_INTERVAL 500  /* ms */
 #define RETURN_TIME   2000 /* ms, in which all who share have noticed that Redis is back */
 
-static bool tells_redis(const struct pace *pace)
-{
-	return pace->mode == PACE_SHARED || pace->mode == PACE_RETURNING;
-}
-
-void pace_record(struct pace_budget *budget, unsigned long long number, long long moment)
-{
-	struct pace *pace = budget->pace;
-
-	/* If there is no room, the turn counts for some seconds more than it has to. */
-	if (!tells_redis(pace) || pace->record_count == PACE_RECORDS_MAXIMUM)
-		return;
-	pace->records[pace->record_count++] =
-		(struct pace_record){budget, {.number = number, .age = moment}};
-	if (pace->record_count == 1)
-		pthread_cond_signal(&pace->keeper_look);
-}
-
 /* ---- Redis goes ---- */
 
 /* What this filter itself has used in the second that ended so long before `looked`. */
@@ -52,18 +34,39 @@ static long long own_in_second(const struct pace_budget *budget, long long secon
 }
 
 /*
+ * The most that the others may have used since Redis was last looked at: all that a second permits, as
+ * far as the minute had room for it, less what this filter did.
+ */
+static long long unseen_of(const struct pace_budget *budget, long long now)
+{
+	const long long seconds = 1 + (now - budget->looked) / WINDOW_SECOND;
+	long long second = pace_lower_of(budget->rates.per_second, budget->rates.per_minute);
+	long long left = budget->rates.per_minute;
+
+	if (budget->looked == 0 || budget->pace->share_of == 1)
+		return 0; /* who has never seen them takes it that they keep to their shares */
+	if (second < WINDOW_UNLIMITED)
+		second *= pace_lower_of(seconds, REDIS_SECONDS);
+	for (size_t i = budget->window.count; i > 0 && second > 0; i--, second--)
+		if (budget->window.entries[i - 1].moment <= budget->looked)
+			break;
+
+	/* What is in its last second then makes room. */
+	for (size_t i = 0; i < REDIS_SECONDS - 2; i++)
+		left -= budget->used[i];
+	if (left < 0)
+		left = 0;
+	return pace_lower_of(pace_lower_of(left, second), (long long)budget->window.capacity);
+}
+
+/*
  * What the others used counts here as if this filter had done it, at the latest moment it can have been;
- * and since Redis was last looked at, they may have used a second's worth. Who has never seen it takes
- * it that all the others keep to their shares already.
+ * and what they may have used since Redis was last looked at, now.
  */
 static void remember_others(struct pace_budget *budget, long long now)
 {
-	const long long share_of = budget->pace->share_of;
-	const long long most = budget->rates.per_second < budget->rates.per_minute
-				       ? budget->rates.per_second
-				       : budget->rates.per_minute;
 	const long long room = (long long)budget->window.capacity;
-	const long long unseen = budget->looked > 0 ? most * (share_of - 1) / share_of : 0;
+	const long long unseen = unseen_of(budget, now);
 	long long others = 0;
 
 	for (long long i = REDIS_SECONDS; i-- > 0;) {
@@ -86,10 +89,10 @@ void pace_lost(struct pace *pace)
 	const long long now = clock_now();
 	struct problem why;
 
-	if (!tells_redis(pace))
+	if (!pace_tells_redis(pace))
 		return;
 	if (pace->mode == PACE_SHARED) {
-		redis_store_tell(pace->store, &why);
+		redis_store_reason(pace->store, &why);
 		for (struct pace_budget *budget = pace->budgets; budget; budget = budget->next)
 			remember_others(budget, now);
 		log_write(
@@ -99,7 +102,6 @@ void pace_lost(struct pace *pace)
 			why.text, pace->share_of);
 	}
 	pace->mode = PACE_ALONE;
-	pace->record_count = 0;
 	pace_signal_all(pace);
 }
 
@@ -135,7 +137,7 @@ static bool tell_all(struct pace *pace, struct pace_budget *budget)
 			turns[at] = (struct redis_turn){entry->number, now - entry->moment};
 		}
 		pthread_mutex_unlock(&pace->lock);
-		if (count > 0 && !redis_store_record(pace->store, budget->id, turns, count))
+		if (count > 0 && !redis_store_record(pace->store, &budget->shared, turns, count))
 			return false;
 		if (count > 0)
 			told = turns[count - 1].number;
@@ -181,7 +183,7 @@ static void end_return(struct pace *pace)
 /* Sends what is to be told, all of one budget's at a time. With the lock held, but not meanwhile. */
 static void flush(struct pace *pace)
 {
-	while (pace->record_count > 0 && tells_redis(pace)) {
+	while (pace->record_count > 0 && pace_tells_redis(pace)) {
 		struct pace_budget *budget = pace->records[0].budget;
 		struct redis_turn turns[REDIS_TURNS_MAXIMUM];
 		const long long now = clock_now();
@@ -199,7 +201,7 @@ static void flush(struct pace *pace)
 		}
 		pace->record_count = left;
 		pthread_mutex_unlock(&pace->lock);
-		good = redis_store_record(pace->store, budget->id, turns, count);
+		good = redis_store_record(pace->store, &budget->shared, turns, count);
 		pthread_mutex_lock(&pace->lock);
 		if (!good)
 			pace_lost(pace);
@@ -209,14 +211,14 @@ static void flush(struct pace *pace)
 /* Learns what all use of each budget. With the lock held, but not meanwhile. */
 static void look_at_others(struct pace *pace)
 {
-	for (struct pace_budget *budget = pace->budgets; budget && tells_redis(pace);
+	for (struct pace_budget *budget = pace->budgets; budget && pace_tells_redis(pace);
 	     budget = budget->next) {
 		const long long now = clock_now();
 		long long used[REDIS_SECONDS], all = 0, own = 0;
 		bool good;
 
 		pthread_mutex_unlock(&pace->lock);
-		good = redis_store_look(pace->store, budget->id, used);
+		good = redis_store_usage(pace->store, &budget->shared, used);
 		pthread_mutex_lock(&pace->lock);
 		if (!good) {
 			pace_lost(pace);
@@ -255,7 +257,7 @@ static void *keep(void *context)
 			next_look = clock_now() + LOOK_INTERVAL;
 		}
 		if (pace->record_count == 0 && !pace->stopping)
-			clock_wait(&pace->keeper_look, &pace->lock, next_look);
+			clock_wait(&pace->keeper_wake, &pace->lock, next_look);
 	}
 	pthread_mutex_unlock(&pace->lock);
 	return NULL;
@@ -295,7 +297,7 @@ void pace_stop_keeper(struct pace *pace)
 		return;
 	pthread_mutex_lock(&pace->lock);
 	pace->stopping = true;
-	pthread_cond_signal(&pace->keeper_look);
+	pthread_cond_signal(&pace->keeper_wake);
 	pthread_mutex_unlock(&pace->lock);
 	pthread_join(pace->keeper, NULL);
 }

@@ -11,6 +11,7 @@
 #define PACE_FULL_LEVEL      16
 #define PACE_LEVEL_INTERVAL  1000 /* ms, in which the rate rises by a sixteenth */
 #define PACE_RECORDS_MAXIMUM 4096
+#define PACE_SHARED_ROOM     3 /* what we did, what the others did, and what they may have done */
 
 /* One who waits for a turn; on its thread's stack. */
 struct pace_waiter {
@@ -24,9 +25,8 @@ struct pace_waiter {
 struct pace_budget {
 	struct pace *pace;
 	struct pace_budget *next;
-	char id[DIGEST_LENGTH + 1]; /* of endpoint and key */
-	char names[160];            /* of its accounts, for the log */
-	unsigned int configured;    /* by which configuration, counted */
+	char names[160];         /* of its accounts, for the log */
+	unsigned int configured; /* by which configuration, counted */
 	struct window_rates rates;
 	struct window window; /* what was used, as far as it is known here */
 	struct pace_waiter *first, *last;
@@ -38,6 +38,7 @@ struct pace_budget {
 	unsigned long long slowed_at; /* turns up to this number say nothing new by a 429 */
 
 	/* Of a shared budget. */
+	struct redis_budget shared;    /* its name is the budget's: a hash of endpoint and key */
 	long long shared_ready;        /* not worth asking Redis before this moment */
 	long long used[REDIS_SECONDS]; /* by all, in the seconds before `looked` */
 	long long looked;
@@ -69,7 +70,7 @@ struct pace {
 	struct redis_store *store;
 	long long shared_from; /* the moment at which PACE_RETURNING ends */
 	pthread_t keeper;
-	pthread_cond_t keeper_look;
+	pthread_cond_t keeper_wake;
 	bool stopping;
 	struct pace_record *records; /* PACE_RECORDS_MAXIMUM of them, if there is a store */
 	size_t record_count;
@@ -89,8 +90,23 @@ bool pace_name_budget(const struct account *account, char id[DIGEST_LENGTH + 1])
 struct pace_budget *pace_find_budget(struct pace *pace, const struct account *account,
 				     const char *id);
 
-/* How much may be used now: less after a 429. Tells when that is all of it again. */
+/* How much may be used now: less after a 429. Logs when that is all of it again. */
 struct window_rates pace_rates(struct pace_budget *budget, long long now);
+
+/* The rates that an account may use. */
+struct window_rates pace_rates_of(const struct account *account);
+
+/* Room in the window for what these rates permit. False if there is no memory. */
+bool pace_make_room(struct pace_budget *budget, const struct window_rates *rates);
+
+/* The part of the rates that may be used now, of PACE_FULL_LEVEL; logs when that is all again. */
+long long pace_level(struct pace_budget *budget, long long now);
+
+/* "50", or "unlimited". Gives `out`. */
+const char *pace_show_rate(long long rate, char out[24]);
+
+/* Does Redis hear what is used? */
+bool pace_tells_redis(const struct pace *pace);
 
 /* What a turn weighs: alone, it stands for what all who share the budget do. */
 long long pace_weight(const struct pace *pace);
@@ -101,6 +117,9 @@ void pace_signal_all(struct pace *pace);
 
 /* Redis is to know that this turn was used at this moment. */
 void pace_record(struct pace_budget *budget, unsigned long long number, long long moment);
+
+/* Redis is to know that so many turns from this one on were not used, if it ever gave them. */
+void pace_record_unused(struct pace_budget *budget, unsigned long long number, size_t count);
 
 /* Redis did not answer. */
 void pace_lost(struct pace *pace);

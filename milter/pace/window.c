@@ -3,17 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool window_make_room(struct window *window, const struct window_rates *rates)
+bool window_make_room(struct window *window, const struct window_rates *rates, size_t times)
 {
+	const long long limit = rates->per_minute < WINDOW_UNLIMITED   ? rates->per_minute
+				: rates->per_second < WINDOW_UNLIMITED ? rates->per_second
+								       : 1;
+	const size_t wanted = (size_t)limit * times;
 	struct window_entry *larger;
 
-	if (window->capacity >= (size_t)rates->per_minute)
+	if (window->capacity >= wanted)
 		return true;
-	larger = realloc(window->entries, (size_t)rates->per_minute * sizeof(*larger));
+	larger = realloc(window->entries, wanted * sizeof(*larger));
 	if (!larger)
 		return false;
 	window->entries = larger;
-	window->capacity = (size_t)rates->per_minute;
+	window->capacity = wanted;
 	return true;
 }
 

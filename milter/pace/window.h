@@ -17,6 +17,9 @@
 
 #define WINDOW_NEVER 0x7fffffffffffffffLL /* not before something is settled */
 
+/* A rate without a limit: more than can happen, and small enough to be multiplied. */
+#define WINDOW_UNLIMITED 1000000000000LL
+
 struct window_rates {
 	long long per_second;
 	long long per_minute;
@@ -30,12 +33,15 @@ struct window_entry {
 struct window {
 	struct window_entry *entries; /* what is settled, by moment; only the newest are kept */
 	size_t count;
-	size_t capacity; /* at least the largest per_minute that is asked about */
+	size_t capacity; /* at least the largest limit that is asked about */
 	long long pending;
 };
 
-/* Makes room for these rates; what was settled stays. False: no memory, and nothing has changed. */
-bool window_make_room(struct window *window, const struct window_rates *rates);
+/*
+ * Makes room for `times` as much as these rates permit in a minute, or in a second if a minute has no
+ * limit; what was settled stays. False: no memory, and nothing has changed.
+ */
+bool window_make_room(struct window *window, const struct window_rates *rates, size_t times);
 void window_free(struct window *window);
 
 /* Something of this weight is begun, or taken back before it was done. */

@@ -6,6 +6,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 
 from lab import tools
@@ -45,9 +46,24 @@ class Redis:
             self._process.stop()
             self._process = None
 
-    def _answers(self):
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+    def ask(self, command):
+        """What it says to a command, as it says it."""
+        with socket.socket(socket.AF_UNIX) as client:
             client.connect(self.socket)
-            client.sendall(b"PING\r\n")
-            return client.recv(100) == b"+PONG\r\n"
+            client.sendall(command.encode() + b"\r\n")
+            client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client.recv(10000), b"")).decode()
+
+    @contextlib.contextmanager
+    def hanging(self):
+        """It takes connections and commands, and answers nothing."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            return self.ask("PING") == "+PONG\r\n"
         return False

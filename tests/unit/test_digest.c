@@ -71,9 +71,24 @@ static void takes_so_many_bytes_and_no_more(void **state)
 	free(long_text);
 }
 
+/* FIPS 180-4's example; and one that is longer than fields may be. */
+static void a_text_of_any_length_has_one(void **state)
+{
+	char out[DIGEST_LENGTH + 1];
+	char *long_text = text_of_length(1000000, 'a');
+
+	(void)state;
+	assert_true(digest_of_text((struct span){"abc", 3}, out));
+	assert_string_equal(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_true(digest_of_text((struct span){long_text, 1000000}, out));
+	assert_string_equal(out, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+	free(long_text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_of_any_length_has_one),
 		cmocka_unit_test(gives_what_others_give),
 		cmocka_unit_test(is_ready_when_it_was_started),
 		cmocka_unit_test(fields_do_not_run_into_each_other),

@@ -11,7 +11,7 @@ static struct window make(long long per_second, long long per_minute, struct win
 	struct window window = {0};
 
 	*rates = (struct window_rates){per_second, per_minute};
-	assert_true(window_make_room(&window, rates));
+	assert_true(window_make_room(&window, rates, 1));
 	return window;
 }
 
@@ -135,10 +135,29 @@ static void new_rates_keep_what_was_done(void **state)
 	done_at(&window, 0, 0);
 	done_at(&window, 0, 0);
 	assert_int_equal(window_ready(&window, &rates, 1, 0), WINDOW_MINUTE);
-	assert_true(window_make_room(&window, &larger));
+	assert_true(window_make_room(&window, &larger, 1));
 	assert_int_equal(window_ready(&window, &larger, 1, 0), 0);
 	assert_int_equal(window_ready(&window, &larger, 3, 0), WINDOW_SECOND);
 	assert_int_equal(window_ready(&window, &rates, 1, 0), WINDOW_MINUTE);
+	window_free(&window);
+}
+
+static void no_limit_is_never_reached(void **state)
+{
+	struct window_rates rates, none = {WINDOW_UNLIMITED, WINDOW_UNLIMITED};
+	struct window window = make(2, WINDOW_UNLIMITED, &rates);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		done_at(&window, 5, 0);
+	assert_int_equal(window.count, 2); /* what the limit of a second takes */
+	assert_int_equal(window_ready(&window, &rates, 1, 6), 5 + WINDOW_SECOND);
+	assert_int_equal(window_ready(&window, &none, 1, 6), 6);
+	assert_int_equal(window_plan(&window, &none, 3, 1000, 6), 6);
+	window_free(&window);
+	window = make(WINDOW_UNLIMITED, WINDOW_UNLIMITED, &none);
+	done_at(&window, 5, 0);
+	assert_int_equal(window_ready(&window, &none, 1, 5), 5);
 	window_free(&window);
 }
 
@@ -300,6 +319,7 @@ int main(void)
 		cmocka_unit_test(what_is_heavy_takes_the_room_of_several),
 		cmocka_unit_test(what_others_did_can_be_forgotten),
 		cmocka_unit_test(new_rates_keep_what_was_done),
+		cmocka_unit_test(no_limit_is_never_reached),
 		cmocka_unit_test(the_plan_is_what_then_happens),
 		cmocka_unit_test(no_window_of_the_server_is_overfull),
 		cmocka_unit_test(nearly_all_that_is_allowed_is_used),
