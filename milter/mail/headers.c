@@ -45,8 +45,8 @@ static void copy_span(char *out, size_t size, struct span text)
 static void add_content_field(struct headers *headers, struct span name, struct span value,
 			      bool space_cut)
 {
-	if (name.length > HEADERS_NAME_MAXIMUM ||
-	    ++headers->content_fields > HEADERS_CONTENT_FIELDS) {
+	if (++headers->content_fields > HEADERS_EDITS_MAXIMUM ||
+	    name.length > HEADERS_NAME_MAXIMUM) {
 		headers->content.failed = true;
 		return;
 	}
@@ -103,4 +103,12 @@ void headers_add(struct headers *headers, const char *tag, const char *name, con
 	default:
 		break;
 	}
+}
+
+/* Those that may be added: Content-Type, its encoding, MIME-Version, and a Message-ID at the gate. */
+#define ADDITIONS 4
+
+size_t headers_most_edits(const struct headers *headers)
+{
+	return headers->tags + headers->content_fields + headers->mime_versions + ADDITIONS;
 }

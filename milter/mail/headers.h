@@ -11,9 +11,14 @@
 #include <stddef.h>
 
 #define HEADERS_CONTENT_MAXIMUM ((size_t)64 * 1024) /* bytes, of all Content-* fields */
-#define HEADERS_CONTENT_FIELDS  100                 /* Content-* fields in one message */
-#define HEADERS_TAG_MAXIMUM     ((size_t)16 * 1024)
-#define HEADERS_NAME_MAXIMUM    79 /* bytes, of the name of a Content-* field */
+/*
+ * Headers that may be deleted, changed or added in one message. Postfix looks for each of them from
+ * the first record on, and panics when there are some 12,000: more is work that whoever may send mail
+ * could have the MTA do.
+ */
+#define HEADERS_EDITS_MAXIMUM 50
+#define HEADERS_TAG_MAXIMUM   ((size_t)16 * 1024)
+#define HEADERS_NAME_MAXIMUM  79 /* bytes, of the name of a Content-* field */
 
 struct headers {
 	size_t bytes;              /* of all headers */
@@ -42,5 +47,11 @@ void headers_free(struct headers *headers);
  */
 void headers_add(struct headers *headers, const char *tag, const char *name, const char *value,
 		 bool space_cut);
+
+/*
+ * How many changes these headers can take at most, whatever becomes of the message. If that is more
+ * than HEADERS_EDITS_MAXIMUM, none is to be made.
+ */
+size_t headers_most_edits(const struct headers *headers);
 
 #endif

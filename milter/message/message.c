@@ -184,6 +184,8 @@ static enum message_next handle_untrusted(struct message *message)
 			"authenticate");
 		return decided_early(message);
 	default:
+		if (!message_check_edits(message))
+			return decided_early(message);
 		message_accept(message, OUTCOME_UNTRUSTED_STRIPPED);
 		message->strip_only = true;
 		return MESSAGE_WANTS_NO_BODY;
@@ -254,13 +256,15 @@ static enum message_next begin_work(struct message *message)
 		return decided_early(message);
 	if (puts_off_at_second_listener(message))
 		return put_off(message);
+	if (message->role != ROLE_CANCEL && !message->trusted)
+		return handle_untrusted(message);
+	if (!message_check_edits(message))
+		return decided_early(message);
 	if (message->role == ROLE_CANCEL && is_for_archive(message)) {
 		message_accept(message, OUTCOME_ARCHIVED);
 		message->strip_only = true;
 		return MESSAGE_WANTS_NO_BODY;
 	}
-	if (message->role != ROLE_CANCEL && !message->trusted)
-		return handle_untrusted(message);
 	if (!message_check(message) || !start_scanner(message))
 		return decided_early(message);
 	if (message->role != ROLE_GATE)

@@ -187,6 +187,20 @@ bool message_check(struct message *message)
 	return message->role != ROLE_GATE || !message_is_too_large(message);
 }
 
+bool message_check_edits(struct message *message)
+{
+	const struct headers *headers = &message->headers;
+
+	if (headers_most_edits(headers) <= HEADERS_EDITS_MAXIMUM)
+		return true;
+	return message_decide(
+		message, OUTCOME_BAD_HEADERS,
+		"too many headers that this filter would have to change: %zu of this name, %zu "
+		"Content-*, %zu MIME-Version; it makes at most %d changes",
+		headers->tags, headers->content_fields, headers->mime_versions,
+		HEADERS_EDITS_MAXIMUM);
+}
+
 bool message_check_shape(struct message *message)
 {
 	struct problem why;

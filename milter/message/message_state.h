@@ -69,6 +69,9 @@ void message_accept(struct message *message, enum outcome outcome);
 /* Everything about a tagged message that can be said before its body is seen. False: decided. */
 bool message_check(struct message *message);
 
+/* Are there few enough headers that may have to be changed? False: decided. */
+bool message_check_edits(struct message *message);
+
 /* Can it take a calendar, as far as the scanner has seen it? False: decided. */
 bool message_check_shape(struct message *message);
 

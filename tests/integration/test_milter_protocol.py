@@ -284,8 +284,8 @@ class TestUntrustedClient:
         assert not cronofy.requests()
         running.wait_for_log("203.0.113.9")
 
-    def test_has_a_thousand_tags_removed(self, deliver):
-        assert_untouched(deliver(mail(*[TAG] * 1000), client=STRANGER), mail())
+    def test_has_many_tags_removed(self, deliver):
+        assert_untouched(deliver(mail(*[TAG] * 46), client=STRANGER), mail())
 
     def test_is_not_asked_for_the_body_in_vain(self, deliver):
         result = deliver(mail(TAG, body="x" * 10_000_000), client=STRANGER)

@@ -291,6 +291,61 @@ static void tells_stamps_from_tags(void **state)
 	headers_free(&headers);
 }
 
+static void append_fields(struct buffer *block, const char *name, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(block, "%s: 2.0\n", name);
+}
+
+/* How many commands to the MTA a list of changes is. */
+static size_t commands(const struct header_edits *edits)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < edits->count; i++) {
+		const struct header_edit *edit = &edits->items[i];
+
+		count += edit->kind == HEADER_DELETE ? edit->last - edit->first + 1 : 1;
+	}
+	return count;
+}
+
+static void no_more_changes_than_announced(void **state)
+{
+	static const char *const names[] = {TAG,
+					    "MIME-Version",
+					    "Content-Type",
+					    "Content-ID",
+					    "Content-Transfer-Encoding",
+					    "Content-Length"};
+	const size_t kinds = sizeof(names) / sizeof(names[0]);
+
+	(void)state;
+	for (size_t each = 0; each < kinds; each++)
+		for (size_t count = 0; count < 60; count++) {
+			struct buffer block = buffer_with_maximum(10000);
+			struct rewrite rewrite = {.content_type = "multipart/mixed; b",
+						  .transfer_encoding = "8bit"};
+			struct header_edits edits = {.count = 0};
+			struct headers headers;
+
+			buffer_append_text(&block, "Subject: x\n");
+			append_fields(&block, names[each], count);
+			headers = gather(block.data);
+			if (headers.tags > 0)
+				header_edits_replace_tags(&headers, TAG, "v1", &edits);
+			header_edits_add_field(&edits, "Message-ID", "<1@x>");
+			header_edits_follow_rewrite(&headers, &rewrite, &edits);
+			if (headers_most_edits(&headers) <= HEADERS_EDITS_MAXIMUM)
+				assert_true(commands(&edits) <= HEADERS_EDITS_MAXIMUM);
+			else
+				assert_true(count > HEADERS_EDITS_MAXIMUM - 5);
+			header_edits_free(&edits);
+			headers_free(&headers);
+			buffer_free(&block);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +358,7 @@ int main(void)
 		cmocka_unit_test(very_long_values_are_cut_or_refused),
 		cmocka_unit_test(content_fields_fit_exactly_or_not_at_all),
 		cmocka_unit_test(tells_stamps_from_tags),
+		cmocka_unit_test(no_more_changes_than_announced),
 		cmocka_unit_test(a_name_longer_than_an_edit_can_hold_is_refused),
 	};
 
