@@ -318,7 +318,7 @@ static int try_message(struct message *message, struct config *config, struct ma
 {
 	const struct verdict *verdict = message_verdict(message);
 	const struct message_origin origin = {
-		.daemon = "", .host = "", .login = "", .sender = sender};
+		.daemon = "", .host = "", .login = "", .sender = sender, .parsed_sender = sender};
 	enum message_next next;
 	struct problem why;
 

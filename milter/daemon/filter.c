@@ -48,7 +48,7 @@ static const char *macro(SMFICTX *context, const char *name)
 /*
  * The macros that we look at, and no others. libmilter looks through those of all steps, also of
  * later steps of the message before: a login must come with the sender and nowhere else.
- * {mail_addr} is there so that the list that goes with the sender is never empty.
+ * {mail_addr} is there in any case, so that the list that goes with the sender is never empty.
  */
 static bool choose_macros(SMFICTX *context)
 {
@@ -159,6 +159,7 @@ static sfsistat on_sender(SMFICTX *context, char **arguments)
 		.host = macro(context, "j"),
 		.login = macro(context, "{auth_authen}"),
 		.sender = arguments[0],
+		.parsed_sender = smfi_getsymval(context, (char *)"{mail_addr}"),
 		.size = announced_size(arguments + 1),
 	};
 

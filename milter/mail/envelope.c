@@ -1,6 +1,8 @@
 #include "envelope.h"
 
+#include "address.h"
 #include "hex.h"
+#include "mailbox.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -125,7 +127,7 @@ bool envelope_original(const struct envelope_recipient *recipient, char *out, si
 		out[used++] = c;
 	}
 	out[used] = '\0';
-	return address_is_valid((struct span){out, used}) && strlen(out) == used;
+	return strlen(out) == used && mailbox_is_plain(out);
 }
 
 static void append_xtext(struct buffer *out, const char *text)

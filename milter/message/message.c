@@ -114,11 +114,16 @@ void message_begin(struct message *message, struct config *config,
 		memcpy(&message->client, client, sizeof(struct sockaddr_in));
 	else if (client && client->sa_family == AF_INET6)
 		memcpy(&message->client, client, sizeof(struct sockaddr_in6));
-	snprintf(message->login, sizeof(message->login), "%s", origin->login);
+	message->login_fits = strlen(origin->login) < sizeof(message->login);
+	if (message->login_fits)
+		snprintf(message->login, sizeof(message->login), "%s", origin->login);
 	snprintf(message->host, sizeof(message->host), "%s", origin->host);
 	message->announced_size = origin->size;
-	message->sender_fits =
-		address_copy(message->sender, sizeof(message->sender), origin->sender);
+	message->sender_reading = mailbox_read(message->sender, sizeof(message->sender),
+					       origin->sender, origin->parsed_sender);
+	if (message->sender_reading != MAILBOX_GOOD)
+		problem_quote(message->typed_sender, sizeof(message->typed_sender), origin->sender,
+			      strlen(origin->sender));
 }
 
 void message_trust(struct message *message)
@@ -327,7 +332,8 @@ void message_finish(struct message *message, cancel_progress *progress, void *co
 {
 	if (message->strip_only) {
 		message->decided = true;
-		header_edits_strip_tags(&message->headers, message->config->header, &message->edits);
+		header_edits_strip_tags(&message->headers, message->config->header,
+					&message->edits);
 	} else if (!message->decided && message->scanner) {
 		work(message, progress, context);
 	} else if (!message->decided) {

@@ -44,7 +44,8 @@ struct message_origin {
 	const char *daemon;            /* the name of the MTA's listener; "" if it has none */
 	const char *host;              /* the MTA's own name */
 	const char *login;             /* SMTP AUTH name; "" if the client did not authenticate */
-	const char *sender;            /* envelope sender, with or without <> */
+	const char *sender;            /* envelope sender as the client gave it, with or without <> */
+	const char *parsed_sender;     /* ... as the MTA read it, {mail_addr}; NULL: it does not tell */
 	long long size; /* bytes, as the client announced (RFC 1870); 0: it did not */
 };
 

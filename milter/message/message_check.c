@@ -47,12 +47,37 @@ static bool check_tag(struct message *message)
 	return true;
 }
 
-static bool check_sender(struct message *message)
+bool message_check_sender(struct message *message)
+{
+	switch (message->sender_reading) {
+	case MAILBOX_GOOD:
+		return true;
+	case MAILBOX_UNKNOWN:
+		return message_decide(
+			message, OUTCOME_MISCONFIGURED,
+			"the mail server does not tell how it reads sender %s: it gives this filter no "
+			"{mail_addr}",
+			message->typed_sender);
+	case MAILBOX_BAD:
+		break;
+	}
+	return message_decide(
+		message, OUTCOME_BAD_SENDER,
+		"sender %s is not one plain address of at most %d bytes, or is another one to the mail "
+		"server: \"%s\"",
+		message->typed_sender, ADDRESS_MAXIMUM, message->sender);
+}
+
+/* Whose account it is. */
+static bool check_account(struct message *message)
 {
 	char text[sizeof(message->sender) + 64];
 
-	if (!message->sender_fits) {
-		message_decide(message, OUTCOME_BAD_SENDER, "the sender's address is too long");
+	if (!message_check_sender(message))
+		return false;
+	if (!message->login_fits) {
+		message_decide(message, OUTCOME_NO_ACCOUNT,
+			       "the login's name is too long to be one of an account's");
 		return false;
 	}
 	/* The MTA would put its own behind it, and the stamp would be for another sender. */
@@ -114,7 +139,7 @@ static bool check_address(struct message *message, const char *address)
 {
 	char text[ADDRESS_MAXIMUM + 128];
 
-	if (address_is_valid((struct span){address, strlen(address)}))
+	if (mailbox_is_plain(address))
 		return true;
 	snprintf(text, sizeof(text),
 		 "the recipient \"%s\" is no address of the form user@domain; name the invite's "
@@ -130,8 +155,7 @@ static bool check_reroute(struct message *message, const struct envelope_recipie
 	const char *address = recipient->address;
 	char text[ADDRESS_MAXIMUM + 192];
 
-	if (address_is_valid((struct span){address, strlen(address)}) &&
-	    envelope_can_reroute(recipient))
+	if (mailbox_is_plain(address) && envelope_can_reroute(recipient))
 		return true;
 	snprintf(text, sizeof(text),
 		 "the recipient \"%s\" cannot be queued: it must be user@domain with a name as the "
@@ -169,12 +193,12 @@ static bool check_recipients(struct message *message)
 		if (envelope_original(&recipient, original, sizeof(original)))
 			memcpy(message->invite_recipient, original, sizeof(original));
 	}
-	return check_address(message, message->invite_recipient);
+	return message->tag.recipient[0] || check_address(message, message->invite_recipient);
 }
 
 bool message_check(struct message *message)
 {
-	if (!message_needs_stamp(message) && (!check_tag(message) || !check_sender(message)))
+	if (!message_needs_stamp(message) && (!check_tag(message) || !check_account(message)))
 		return false;
 	if (!check_recipient_count(message) || !check_recipients(message))
 		return false;

@@ -23,11 +23,16 @@ static bool add_message_id(struct message *message)
 	return true;
 }
 
-static struct stamp_bond bond_of(const struct message *message)
+/*
+ * The sender in the one form that both listeners see: Postfix tells the first one of mail from
+ * sendmail(1) "Robot@x", and the second one "robot@x". `sender` has room for it.
+ */
+static struct stamp_bond bond_of(const struct message *message, char sender[ADDRESS_MAXIMUM + 1])
 {
+	mailbox_fold(sender, ADDRESS_MAXIMUM + 1, message->sender);
 	return (struct stamp_bond){
 		.key = message->config->stamp_key,
-		.sender = message->sender,
+		.sender = sender,
 		.message_id = message->headers.message_id,
 	};
 }
@@ -37,6 +42,7 @@ void message_stamp(struct message *message)
 	struct stamp stamp = {.time = (long long)time(NULL)};
 	struct buffer value = buffer_with_maximum((size_t)2 * STAMP_VALUE_MAXIMUM);
 	struct stamp_bond bond;
+	char sender[ADDRESS_MAXIMUM + 1];
 
 	snprintf(stamp.account, sizeof(stamp.account), "%s", message->account->name);
 	snprintf(stamp.id, sizeof(stamp.id), "%s", message->tag.id);
@@ -46,7 +52,7 @@ void message_stamp(struct message *message)
 		message_decide(message, OUTCOME_FAILED, "no Message-ID could be made");
 		return;
 	}
-	bond = bond_of(message);
+	bond = bond_of(message, sender);
 	if (stamp_write(&stamp, &bond, &value)) {
 		header_edits_replace_tags(&message->headers, message->config->header, value.data,
 					  &message->edits);
@@ -61,7 +67,8 @@ void message_stamp(struct message *message)
 static bool read_stamp(const struct message *message, struct stamp *stamp, struct problem *why)
 {
 	const struct buffer *value = &message->headers.stamp_value;
-	const struct stamp_bond bond = bond_of(message);
+	char sender[ADDRESS_MAXIMUM + 1];
+	const struct stamp_bond bond = bond_of(message, sender);
 
 	return stamp_read(stamp, (struct span){value->data, value->length}, &bond, why);
 }
@@ -110,7 +117,9 @@ bool message_check_stamp(struct message *message)
 	struct stamp stamp;
 	struct problem why;
 
-	if (headers->tags != 1 || headers->stamps != 1 || !message->sender_fits)
+	if (!message_check_sender(message))
+		return false;
+	if (headers->tags != 1 || headers->stamps != 1)
 		return message_decide(
 			message, OUTCOME_BAD_STAMP,
 			"only mail that came in by another listener, and was stamped there, may "

@@ -7,6 +7,7 @@
 
 #include "calendar.h"
 #include "log.h"
+#include "mailbox.h"
 #include "message.h"
 #include "spool.h"
 #include "tag.h"
@@ -25,9 +26,11 @@ struct message {
 	} role;
 	bool trusted;
 	struct sockaddr_storage client; /* AF_UNSPEC if the MTA does not know it */
-	char login[256];
-	char sender[ADDRESS_MAXIMUM + 1];
-	bool sender_fits;
+	char login[256];                /* "" if there is none, or it does not fit */
+	bool login_fits;
+	char sender[ADDRESS_MAXIMUM + 1]; /* as the MTA read it */
+	enum mailbox_reading sender_reading;
+	char typed_sender[128];   /* as the client gave it; for people */
 	long long announced_size; /* bytes; 0 if unknown */
 	char host[256];           /* the MTA's own name */
 	struct envelope envelope;
@@ -65,6 +68,9 @@ bool message_decide(struct message *message, enum outcome outcome, const char *f
 void message_accept(struct message *message, enum outcome outcome);
 
 /* ---- message_check ---- */
+
+/* Is it certain who the sender is? False: decided. */
+bool message_check_sender(struct message *message);
 
 /* Everything about a tagged message that can be said before its body is seen. False: decided. */
 bool message_check(struct message *message);

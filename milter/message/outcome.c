@@ -39,7 +39,7 @@ static const struct outcome_row rows[] = {
 		 false, "a recipient has the domain suffix that only the filter may add"},
 	[OUTCOME_BAD_SENDER] =
 		{"bad_sender", ACTION_REJECT, "550", "5.1.7", LOG_LEVEL_INFO, CHOICE_NONE, false,
-		 "the envelope sender is too long or, in queued mode, has no domain"},
+		 "the envelope sender is no plain address, or another one to the mail server"},
 	[OUTCOME_TOO_MANY_RECIPIENTS] =
 		{"too_many_recipients", ACTION_REJECT, "554", "5.5.3", LOG_LEVEL_INFO, CHOICE_NONE,
 		 false, "direct mode, or a header with recipient=, allows one recipient"},

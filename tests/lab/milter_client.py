@@ -188,17 +188,18 @@ class MilterSession:
         client: (address, port), None if the MTA doesn't know it, or a unix socket's path. Another
         one than last time begins a new SMTP session. An address of type bytes is sent as it is,
         without <>. A recipient may be a tuple of the address and its RCPT parameters. macros, e.g.
-        {"{auth_authen}": "joe"}, go with the steps they belong to. size: what MAIL announces.
+        {"{auth_authen}": "joe"}, go with the steps they belong to; None: the MTA doesn't give it. size: what MAIL announces.
         """
         values = {"i": "4XyZ1234", "j": "mta.example.test", "{daemon_name}": "smtpd",
-                  "{mail_addr}": str(sender), **(macros or {})}
+                  "{mail_addr}": without_brackets(sender), **(macros or {})}
         message = Message(message, self.steps & HDR_LEADSPC)
         seen = []
 
         def macros_for(name):
             if STEPS[name][4] is None:
                 return None
-            return {s: values[s] for s in self.symbols.get(name, STEPS[name][3]) if s in values}
+            return {s: values[s] for s in self.symbols.get(name, STEPS[name][3])
+                    if values.get(s) is not None}
 
         def take(name, payload=b""):
             if not self.steps & STEPS[name][1]:
@@ -444,6 +445,11 @@ def connection(client, host="client.example.test"):
 
 def in_brackets(address):
     return address if isinstance(address, bytes) else f"<{address}>"
+
+
+def without_brackets(address):
+    """As an MTA shows it in {mail_addr}."""
+    return re.sub(b"^<(.*)>$", rb"\1", address) if isinstance(address, bytes) else address
 
 
 def recipient_arguments(recipient):
