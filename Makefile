@@ -54,7 +54,12 @@ FUZZ_HEADERS = $(wildcard tests/fuzz/*.h milter/*/*.h)
 Q = $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-5s %s\n' $(1) $(2))
 
+# What root makes in somebody else's checkout becomes theirs: they build there, too.
+give_back = @[ "$$(id -u)" -ne 0 ] || find $(BUILD) -path build/packaging -prune -o \
+	-uid 0 -exec chown --no-dereference --reference=. {} +
+
 all: $(BUILD)/$(NAME)
+	$(give_back)
 
 $(BUILD)/$(NAME): $(OBJECTS)
 	$(call say,LD,$@)
@@ -99,18 +104,29 @@ deps:
 check-deps:
 	@tests/deps check
 
+demo-deps: may-demo
+	@tests/deps demo
+
 # The examples' languages, but for those that are a gigabyte.
 languages: check-deps
 	@tests/deps languages
 
+# As many at once as there are processors, unless make was told how many.
+ALL_AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
+
 # The dependencies come first, also under -j.
 check: languages
-demo: may-demo
-check demo: check-deps
-	@$(MAKE) --no-print-directory all
+demo: demo-deps
+check demo:
+	@$(MAKE) --no-print-directory $(ALL_AT_ONCE) prepare-$@
 	@$(MAKE) --no-print-directory run-$@
+	$(give_back)
 
-run-check: $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(BUILD)/mime_tree_gmime $(BUILD)/plain/$(NAME)
+prepare-demo: all
+
+prepare-check: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(BUILD)/mime_tree_gmime $(BUILD)/plain/$(NAME)
+
+run-check: prepare-check
 	@tests/run $(BUILD)
 
 # A private Postfix needs root.
@@ -194,57 +210,73 @@ PLACES = sed -e 's|/usr/sbin/$(NAME)|$(PREFIX)/sbin/$(NAME)|' \
 	-e 's|/etc/$(NAME)|$(SYSCONFDIR)/$(NAME)|' -e 's|/usr/share/doc/$(NAME)|$(DOCDIR)|' \
 	$(if $(filter no,$(SYSTEMD)),-e 's/^Type=notify/Type=exec/' -e '/^WatchdogSec=/d')
 
+LINKS = sed -f conf/links.sed
+
 define put # MODE TARGET: standard input
-install -D -m $(1) /dev/stdin $(DESTDIR)$(2)
+{ install -D -m $(1) /dev/null "$(DESTDIR)$(2)" && cat >"$(DESTDIR)$(2)"; }
 endef
 
 # The configuration and the keys that are there stay as they are.
 install: all
-	install -D -m 0755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/sbin/$(NAME)
+	install -D -m 0755 $(BUILD)/$(NAME) "$(DESTDIR)$(PREFIX)/sbin/$(NAME)"
 	$(PLACES) conf/systemd/$(NAME).service | $(call put,0644,$(UNITDIR)/$(NAME).service)
 	$(PLACES) conf/systemd/sysusers.conf | $(call put,0644,$(SYSUSERSDIR)/$(NAME).conf)
 	$(PLACES) conf/systemd/tmpfiles.conf | $(call put,0644,$(TMPFILESDIR)/$(NAME).conf)
 	$(PLACES) conf/bash-completion/$(NAME) | $(call put,0644,$(COMPLETIONDIR)/$(NAME))
 	for page in $(MANUALS); do \
-		$(PLACES) $$page | install -D -m 0644 /dev/stdin \
-			$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; \
+		$(PLACES) $$page | \
+			$(call put,0644,$(PREFIX)/share/man/man$${page##*.}/$${page##*/}) || exit; \
 	done
-	for file in $(EXAMPLES); do \
+	for page in README.md conf/TROUBLESHOOTING.md; do \
+		$(LINKS) $$page | $(call put,0644,$(DOCDIR)/$${page##*/}) || exit; \
+	done
+	for page in $(filter %.md,$(EXAMPLES)); do \
+		$(LINKS) $$page | $(call put,0644,$(DOCDIR)/examples/$${page#conf/}) || exit; \
+	done
+	for file in $(filter-out %.md,$(EXAMPLES)); do \
 		mode=0644; [ ! -x $$file ] || mode=0755; \
-		install -D -m $$mode $$file $(DESTDIR)$(DOCDIR)/examples/$${file#conf/} || exit; \
+		install -D -m $$mode $$file "$(DESTDIR)$(DOCDIR)/examples/$${file#conf/}" || exit; \
 	done
 	install -D -m 0644 conf/systemd/$(NAME).service.d/postfix-chroot.conf.example \
-		$(DESTDIR)$(DOCDIR)/examples/systemd/postfix-chroot.conf
-	install -m 0644 README.md LICENSE CHANGELOG.md conf/TROUBLESHOOTING.md conf/$(NAME).conf \
-		$(DESTDIR)$(DOCDIR)
-	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)
-	install -d -m 0700 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/keys
-	test -e $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf || \
-		install -m 0644 conf/$(NAME).conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf
+		"$(DESTDIR)$(DOCDIR)/examples/systemd/postfix-chroot.conf"
+	install -m 0644 LICENSE CHANGELOG.md conf/$(NAME).conf "$(DESTDIR)$(DOCDIR)"
+	install -d -m 0755 "$(DESTDIR)$(SYSCONFDIR)/$(NAME)"
+	install -d -m 0700 "$(DESTDIR)$(SYSCONFDIR)/$(NAME)/keys"
+	test -e "$(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf" || \
+		install -m 0644 conf/$(NAME).conf "$(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf"
 
-# All that install puts there, but for the configuration and the keys.
+# All that install puts there, and the links of "systemctl enable", but for the configuration and the
+# keys. Without DESTDIR it stops the service, too.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/$(NAME) $(DESTDIR)$(UNITDIR)/$(NAME).service \
-		$(DESTDIR)$(SYSUSERSDIR)/$(NAME).conf $(DESTDIR)$(TMPFILESDIR)/$(NAME).conf \
-		$(DESTDIR)$(COMPLETIONDIR)/$(NAME)
-	for page in $(MANUALS); do \
-		rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	[ -n "$(DESTDIR)" ] || [ ! -e "$(UNITDIR)/$(NAME).service" ] || [ ! -d /run/systemd/system ] || \
+		systemctl stop $(NAME).service
+	for link in "$(DESTDIR)"/etc/systemd/system/*.wants/$(NAME).service; do \
+		[ "$$(readlink "$$link")" != "$(UNITDIR)/$(NAME).service" ] || rm -f "$$link" || exit; \
 	done
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f "$(DESTDIR)$(PREFIX)/sbin/$(NAME)" "$(DESTDIR)$(UNITDIR)/$(NAME).service" \
+		"$(DESTDIR)$(SYSUSERSDIR)/$(NAME).conf" "$(DESTDIR)$(TMPFILESDIR)/$(NAME).conf" \
+		"$(DESTDIR)$(COMPLETIONDIR)/$(NAME)"
+	for page in $(MANUALS); do \
+		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit; \
+	done
+	rm -rf "$(DESTDIR)$(DOCDIR)"
 
 # ---- packages ----
 
 # The source as it was committed; the same bytes for the same commit.
 dist:
+	@[ "$$(git rev-parse --show-toplevel)" = "$$(pwd -P)" ] || \
+		{ echo "dist: the source archive is made in a git checkout, and this is none" >&2; exit 1; }
 	$(Q)mkdir -p build
-	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ HEAD | \
-		gzip -9n >build/$(NAME)-$(VERSION).tar.gz
+	git archive --format=tar --prefix=$(NAME)-$(VERSION)/ -o build/$(NAME)-$(VERSION).tar HEAD
+	gzip -9nf build/$(NAME)-$(VERSION).tar
 
 # The binary package, build/$(NAME)_$(VERSION)-1_ARCHITECTURE.deb; the same bytes for the same
 # source on the same Debian.
 deb:
 	@tests/deps deb
 	@conf/debian/build $(VERSION) build
+	$(give_back)
 
 # In a fresh Debian, under a booted systemd and without: needs root, downloads a base system.
 check-deb: deb
@@ -254,5 +286,6 @@ check-deb: deb
 clean:
 	rm -rf build
 
-.PHONY: all may-demo deps check-deps languages check check-examples run-check-examples demo run-check \
-	run-demo asan tsan bench run-bench fuzz lint install uninstall dist deb check-deb clean
+.PHONY: all may-demo deps check-deps demo-deps languages check prepare-check run-check check-examples \
+	run-check-examples demo prepare-demo run-demo asan tsan bench run-bench fuzz lint install \
+	uninstall dist deb check-deb clean

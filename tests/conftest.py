@@ -5,11 +5,13 @@ a mail server is neither and is made anew for each test.
 """
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+os.umask(0o022)  # mail servers run as users of their own, and must be able to read what we write
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -39,8 +39,26 @@ def make(*arguments, **options):
                 env=environment, **options)
 
 
+def enable(root, unit):
+    """The link that "systemctl enable" makes."""
+    link = root / "etc/systemd/system/multi-user.target.wants/cancel-invite-milter.service"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"/{unit}")
+    return link
+
+
 def files(folder):
     return {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir()}
+
+
+def broken_links(doc):
+    """Of the documents that are installed in a folder: the links that lead to no file."""
+    links = [(page, link) for page in sorted(doc.rglob("*.md"))
+             for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+             if not re.match("https?:", link)]
+    assert len(links) > 10
+    return [f"{page.relative_to(doc)}: {link}" for page, link in links
+            if not (page.parent / link).exists()]
 
 
 def copy_of_the_source(folder):
@@ -93,6 +111,16 @@ class TestInstall:
         assert "/opt/cim/share/doc/cancel-invite-milter/TROUBLESHOOTING.md" in manual
         assert not re.search(r"(?<!/opt)/etc/cancel|/usr/", manual)
 
+    def test_brings_documents_that_link_to_what_it_brings(self, root):
+        assert broken_links(root / "usr/local/share/doc/cancel-invite-milter") == []
+
+    def test_can_be_anywhere(self, workdir):
+        make("install", f"DESTDIR={workdir}/a root")
+        assert os.access(workdir / "a root/usr/local/sbin/cancel-invite-milter", os.X_OK)
+        assert (workdir / "a root/usr/local/share/man/man8/cancel-invite-milter.8").exists()
+        make("uninstall", f"DESTDIR={workdir}/a root")
+        assert files(workdir / "a root") == {CONFIGURATION}
+
     def test_makes_no_unit_that_waits_for_a_word_that_never_comes(self, workdir):
         make("install", f"DESTDIR={workdir}/root", "SYSTEMD=no")
         unit = next((workdir / "root").rglob("*.service")).read_text()
@@ -106,9 +134,16 @@ class TestInstall:
     def test_is_undone_by_uninstall_but_for_configuration_and_keys(self, root, workdir):
         (root / "etc/cancel-invite-milter/keys/acme").write_text("key")
         (root / "usr/local/sbin/other").write_text("somebody else's")
+        enable(root, "usr/local/lib/systemd/system/cancel-invite-milter.service")
         make("uninstall", f"DESTDIR={workdir}/root")
+        assert not any(path.is_symlink() for path in root.rglob("*"))
         assert files(root) == {CONFIGURATION, "etc/cancel-invite-milter/keys/acme",
                                "usr/local/sbin/other"}
+
+    def test_leaves_a_packages_unit_enabled(self, root, workdir):
+        link = enable(root, "usr/lib/systemd/system/cancel-invite-milter.service")
+        make("uninstall", f"DESTDIR={workdir}/root")
+        assert link.is_symlink()
 
     def test_brings_a_configuration_that_lacks_nothing_but_the_key(self, root):
         configuration = root / CONFIGURATION
@@ -230,6 +265,12 @@ class TestSourceArchive:
         assert {"Makefile", "README.md", "LICENSE", "CHANGELOG.md", "milter", "conf",
                 "tests"} <= top
 
+    def test_is_not_made_of_what_is_no_checkout(self, workdir):
+        source = copy_of_the_source(workdir / "source")
+        done = subprocess.run(["make", "dist"], cwd=source, capture_output=True, text=True)
+        assert done.returncode != 0 and "this is none" in done.stderr
+        assert not list(source.glob("build/*"))
+
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
@@ -243,7 +284,7 @@ def packages(tmp_path_factory):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "made").exists():
             (folder / "made").write_text("\n".join(
-                package_in(folder / name) for name in ("one", "another/much/deeper")))
+                package_in(folder / name) for name in ("one", "another with spaces/much/deeper")))
     return [Path(line) for line in (folder / "made").read_text().splitlines()]
 
 
@@ -262,12 +303,16 @@ class TestPackage:
 
     def test_has_what_install_brings_where_debian_has_it(self, packages):
         listed = call("dpkg-deb", "--fsys-tarfile", packages[0], encoding="latin-1")
-        for path in ("lib/systemd/system/cancel-invite-milter.service",
-                     "usr/lib/tmpfiles.d/cancel-invite-milter.conf",
+        assert re.search(r"\./(usr/)?lib/systemd/system/cancel-invite-milter.service\0", listed)
+        for path in ("usr/lib/tmpfiles.d/cancel-invite-milter.conf",
                      "usr/sbin/cancel-invite-milter", CONFIGURATION,
                      "usr/share/bash-completion/completions/cancel-invite-milter"):
             assert f"./{path}\0" in listed
         assert "usr/local" not in call("dpkg-deb", "--contents", packages[0])
+
+    def test_has_documents_that_link_to_what_it_has(self, packages, workdir):
+        call("dpkg-deb", "--extract", packages[0], workdir / "root")
+        assert broken_links(workdir / "root/usr/share/doc/cancel-invite-milter") == []
 
     def test_keeps_the_administrators_configuration(self, packages, workdir):
         call("dpkg-deb", "--control", packages[0], workdir / "control")
