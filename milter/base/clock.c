@@ -97,3 +97,15 @@ const char *clock_show(long long moment, char out[CLOCK_SHOWN])
 		snprintf(out, CLOCK_SHOWN, "later");
 	return out;
 }
+
+const char *clock_show_utc(long long moment, char out[CLOCK_UTC_SHOWN])
+{
+	const time_t seconds = (time_t)(moment / 1000);
+	char text[24] = "";
+	struct tm parts;
+
+	if (gmtime_r(&seconds, &parts))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(out, CLOCK_UTC_SHOWN, "%s.%03dZ", text, (int)(moment % 1000));
+	return out;
+}

@@ -57,4 +57,9 @@ void clock_watch_trust(struct clock_watch *watch);
 /* A step counts from the moment at which it is seen here. */
 enum clock_trust clock_watch_look(struct clock_watch *watch);
 
+#define CLOCK_UTC_SHOWN 32 /* bytes */
+
+/* Writes a moment of clock_utc_now() as RFC 3339 in UTC: 2026-04-28T10:00:00.000Z. Gives `out`. */
+const char *clock_show_utc(long long moment, char out[CLOCK_UTC_SHOWN]);
+
 #endif

@@ -1,6 +1,7 @@
 #define SYSLOG_NAMES
 #include "log.h"
 
+#include "clock.h"
 #include "escape.h"
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -77,15 +78,13 @@ static void write_line(enum log_level level, const char *word, const char *text)
 /* {"time":"2026-04-28T09:30:00.123Z","level":"info",MEMBERS}, time as RFC 3339 has it. */
 static void write_json(enum log_level level, const struct buffer *members)
 {
-	char text[WRITE_MAXIMUM], moment[32];
+	char text[WRITE_MAXIMUM], moment[CLOCK_UTC_SHOWN];
 	struct timespec now;
-	struct tm utc;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text, sizeof(text), "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\"%s%s}", moment,
-		 now.tv_nsec / 1000000, levels[level].name, members->length > 0 ? "," : "",
+	clock_show_utc((long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, moment);
+	snprintf(text, sizeof(text), "{\"time\":\"%s\",\"level\":\"%s\"%s%s}", moment,
+		 levels[level].name, members->length > 0 ? "," : "",
 		 members->length > 0 ? members->data : "");
 	write_line(level, "", text);
 }

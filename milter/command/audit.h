@@ -1,27 +1,30 @@
-/*
- * audit: the commands that show what is in the ledger. They only read, work while the filter runs,
- * and give an exit code of <sysexits.h>: EX_CONFIG if no ledger is kept, EX_NOINPUT if its file is
- * not there, EX_NOPERM if we may not read it, EX_UNAVAILABLE if it cannot be used.
- *
- * root reads it as the file's owner, so that nothing beside it comes to belong to root.
- */
+/* audit: what the commands share that show what is in the ledger. */
 #ifndef AUDIT_H
 #define AUDIT_H
 
+#include "buffer.h"
 #include "config.h"
+#include "ledger_store.h"
+#include "problem.h"
 
 #include <stdbool.h>
 
-/*
- * --log-of: each record about an invite's id, a recipient, a Message-ID or a queue id, newest
- * last.
- */
-int audit_log_of(const struct config *config, const char *what, bool json);
+#define AUDIT_LINE_MAXIMUM ((size_t)64 * 1024) /* bytes, of one record as it is printed */
 
-/* --report: how many records of each account had which result. `since`: ms back; -1: all. */
-int audit_report(const struct config *config, long long since, bool json);
+/* The ledger, to read. NULL, a complaint, and the exit code, if it cannot be opened. */
+struct ledger_store *audit_open(const struct config *config, int *exit_code);
 
-/* --export: all records as CSV (RFC 4180), oldest first. */
-int audit_export(const struct config *config, long long since);
+/* Closes it, and gives the exit code. `why` is of interest if it did not go well. */
+int audit_finish(struct ledger_store *store, bool good, const struct problem *why);
+
+/* Prints what was written into the buffer and empties it; false if nobody takes it. */
+bool audit_print(struct buffer *out);
+
+/* The moment so many ms ago; the beginning of time if it is -1. */
+long long audit_moment(long long since);
+
+/* Appends a moment in UTC (RFC 3339), or as people here say it, with the zone. */
+void audit_write_utc(struct buffer *out, long long time);
+void audit_write_local(struct buffer *out, long long time);
 
 #endif

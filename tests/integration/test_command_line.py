@@ -276,3 +276,25 @@ def test_never_shows_the_key(config, tagged, cronofy):
                       ["--cancel", "board-1", "guest@example.org"]):
         done = run("-c", config, *arguments)
         assert key not in done.stdout + done.stderr
+
+
+class TestNeeds:
+    """A command asks for what it uses, and names what it cannot have."""
+
+    @pytest.mark.parametrize("command", [["--report"], ["--export"], ["--log-of", "x"]],
+                             ids=lambda command: command[0])
+    def test_the_ledger_is_read_without_any_key(self, workdir, command):
+        config = workdir.write("filter.conf", "[ledger]\nfile = ledger.db\n"
+                                              "[cronofy]\napi_key_file = no-such.key\n")
+        done = run("-c", config, *command)
+        assert done.returncode == NOINPUT and f"{workdir}/ledger.db" in done.stderr, done
+
+    @pytest.mark.parametrize("command", [["--cancel", "id", "a@b.example"],
+                                         ["--try", "m.eml", "a@b.example"], ["-n"], []], ids=str)
+    def test_the_key_file_that_cannot_be_read_is_named(self, workdir, command):
+        config = workdir.write("filter.conf", "[ledger]\nfile = ledger.db\n"
+                                              "[cronofy]\napi_key_file = no-such.key\n")
+        done = run("-c", config, *command)
+        assert done.returncode == CONFIG, done
+        assert done.stderr == (f"{config}:4: api_key_file: {workdir}/no-such.key: "
+                               "No such file or directory\n")

@@ -1,7 +1,7 @@
 """The manual pages say what the filter takes and gives: no more, no less, and with the true figures.
 
-The keys are those that the program's --keys prints; options, exit codes and words are read from the
-sources. What the page about the configuration shows as an example, the filter itself has to take.
+The keys are those that the program's --keys prints, the options those of its --help; exit codes and
+words are read from the sources. What the page about the configuration shows as an example, the filter itself has to take.
 """
 
 import csv
@@ -91,13 +91,9 @@ KEYS = {(key.section, key.name): key for key in keys()}
 
 
 def options():
-    """-c or --try: does it take an argument?"""
-    source = SOURCES["options.c"]
-    short = re.search(r'getopt_long\(count, arguments, "([^"]*)"', source)[1]
-    found = {f"-{letter}": colon == ":" for letter, colon in re.findall(r"(\w)(:?)", short)}
-    found.update((f"--{name}", kind == "required") for name, kind in
-                 re.findall(r'\{"([\w-]+)", (no|required)_argument', source))
-    return found
+    """-c or --try, as the usage has them: does it take an argument?"""
+    return {name: bool(argument) for name, argument in re.findall(
+        r"(?<![\w-])(--?[A-Za-z][\w-]*)( [A-Z1][\w|-]*)?", run("--help").stdout)}
 
 
 # Reading the pages

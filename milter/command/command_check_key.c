@@ -1,11 +1,13 @@
 /*
- * --check-key: does Cronofy take the keys? A question that changes nothing: what has become of an
+ * command_check_key: --check-key asks Cronofy: does it take the keys? A question that changes nothing: what has become of an
  * invite that cannot exist. Who may ask it is told that there is none (404), all others 401.
  */
 #include "cancel.h"
 #include "clock.h"
 #include "command.h"
 #include "find_account.h"
+#include "invocation.h"
+#include "output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,20 +72,20 @@ static int check_key(struct http *http, const struct account *account)
 }
 
 /* Of all accounts, or of the one that is named. The exit code is that of the first fault. */
-int command_check_key(const struct config *config, const char *account_name)
+int command_check_key(const struct invocation *invocation)
 {
-	const struct account *named = account_name ? find_account(config, account_name) : NULL;
+	const struct config *config = invocation->config;
+	const char *name = invocation->account;
+	const struct account *named = name ? find_account(config, name) : NULL;
 	struct problem why;
 	struct http *http;
 	int exit_code = EX_OK;
 
-	if (account_name && !named)
+	if (name && !named)
 		return EX_USAGE;
 	http = http_start(&why);
-	if (!http) {
-		fprintf(stderr, "cancel-invite-milter: %s\n", why.text);
-		return EX_OSERR;
-	}
+	if (!http)
+		return output_complain(EX_OSERR, why.text);
 	for (size_t i = 0; i < config->account_count; i++) {
 		const struct account *account = &config->accounts[i];
 		const int code = !named || named == account ? check_key(http, account) : EX_OK;
@@ -92,5 +94,5 @@ int command_check_key(const struct config *config, const char *account_name)
 			exit_code = code;
 	}
 	http_stop(http);
-	return fflush(stdout) == 0 ? exit_code : EX_IOERR;
+	return exit_code != EX_OK ? exit_code : output_finish();
 }

@@ -1,0 +1,147 @@
+/* command_rewrite: --rewrite attaches the calendar of a file to the message of a file. */
+#include "calendar.h"
+#include "command.h"
+#include "header_edits.h"
+#include "invocation.h"
+#include "mail_file.h"
+#include "mime.h"
+#include "output.h"
+#include "rewrite.h"
+#include "spool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sysexits.h>
+
+#define BODY_MEMORY ((size_t)256 * 1024)
+#define TAG_NAME    "X-Cancel-Invite"
+
+struct rewriting {
+	struct mail_file file;
+	struct headers headers;
+	struct spool body;
+	struct mime_scanner *scanner;
+	struct mime_plan plan;
+	struct calendar calendar;
+	struct rewrite rewrite;
+	struct header_edits edits;
+	struct problem why;
+};
+
+static void take_header(void *context, const char *name, const char *value)
+{
+	struct rewriting *rewriting = context;
+
+	headers_add(&rewriting->headers, TAG_NAME, name, value, false);
+}
+
+static bool take_body(void *context, const char *data, size_t length)
+{
+	struct rewriting *rewriting = context;
+
+	mime_scanner_add(rewriting->scanner, data, length);
+	return spool_add(&rewriting->body, data, length, &rewriting->why);
+}
+
+static bool copy_body(void *context, size_t offset, const char *data, size_t length)
+{
+	struct rewriting *rewriting = context;
+
+	return rewrite_write(&rewriting->rewrite, offset, (struct span){data, length},
+			     offset + length == rewriting->body.length, output_write, stdout);
+}
+
+/* Gives an exit code. */
+static int read_calendar(struct rewriting *rewriting, const char *path)
+{
+	struct buffer text = buffer_with_maximum(CALENDAR_MAXIMUM + 1);
+	struct problem why;
+	char piece[16384];
+	size_t length;
+	FILE *stream = fopen(path, "re");
+	bool good;
+
+	if (!stream) {
+		problem_set(&rewriting->why, "%s: %s", path, strerror(errno));
+		return EX_NOINPUT;
+	}
+	while ((length = fread(piece, 1, sizeof(piece), stream)) > 0)
+		buffer_append(&text, piece, length);
+	fclose(stream);
+	good = calendar_accept(&rewriting->calendar, (struct span){text.data, text.length}, NULL,
+			       rewriting->headers.from[0] ? rewriting->headers.from : NULL, &why);
+	if (!good)
+		problem_set(&rewriting->why, "%s: %.640s", path, why.text);
+	buffer_free(&text);
+	if (good && rewriting->calendar.warning.text[0])
+		fprintf(stderr, "warning: %s\n", rewriting->calendar.warning.text);
+	return good ? EX_OK : EX_DATAERR;
+}
+
+static int rewrite(struct rewriting *rewriting, const char *message_path, const char *calendar_path)
+{
+	unsigned char random[MIME_STEMS * MIME_STEM_DIGITS / 2];
+	struct problem why;
+	int exit_code;
+
+	if (!mail_file_open(&rewriting->file, message_path, &rewriting->why))
+		return EX_NOINPUT;
+	mail_file_each_header(&rewriting->file, take_header, rewriting);
+	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
+		rewriting->scanner =
+			mime_scanner_new(buffer_span(&rewriting->headers.content), random);
+	if (!rewriting->scanner || rewriting->headers.content.failed) {
+		problem_set(&rewriting->why, "no memory for the headers, or they are too large");
+		return EX_OSERR;
+	}
+	if (!mail_file_each_piece(&rewriting->file, take_body, rewriting, &why)) {
+		if (!rewriting->why.text[0])
+			rewriting->why = why;
+		return EX_IOERR;
+	}
+	if (!mime_scanner_finish(rewriting->scanner, &rewriting->plan, &why)) {
+		problem_set(&rewriting->why, "the message cannot take a calendar: %s", why.text);
+		return EX_DATAERR;
+	}
+	exit_code = read_calendar(rewriting, calendar_path);
+	if (exit_code != EX_OK)
+		return exit_code;
+	if (rewriting->headers.signed_already)
+		fprintf(stderr, "warning: the DKIM-Signature that is there breaks: sign later\n");
+	if (!rewrite_make(&rewriting->rewrite, &rewriting->plan,
+			  buffer_span(&rewriting->headers.content),
+			  buffer_span(&rewriting->calendar.text))) {
+		problem_set(&rewriting->why, "no memory for the calendar");
+		return EX_OSERR;
+	}
+	header_edits_strip_tags(&rewriting->headers, TAG_NAME, &rewriting->edits);
+	header_edits_follow_rewrite(&rewriting->headers, &rewriting->rewrite, &rewriting->edits);
+	mail_file_write_headers(&rewriting->file, &rewriting->edits, stdout);
+	if (rewriting->body.length == 0)
+		copy_body(rewriting, 0, "", 0);
+	else if (!spool_read(&rewriting->body, copy_body, rewriting, &rewriting->why))
+		return EX_IOERR;
+	return output_finish();
+}
+
+int command_rewrite(const struct invocation *invocation)
+{
+	struct rewriting rewriting = {
+		.headers = headers_new(),
+		.body = spool_new(BODY_MEMORY, "/var/tmp"),
+	};
+	int exit_code = rewrite(&rewriting, invocation->argument, invocation->calendar);
+
+	if (exit_code != EX_OK)
+		output_complain(exit_code, rewriting.why.text);
+	mail_file_close(&rewriting.file);
+	headers_free(&rewriting.headers);
+	header_edits_free(&rewriting.edits);
+	spool_free(&rewriting.body);
+	mime_scanner_free(rewriting.scanner);
+	calendar_free(&rewriting.calendar);
+	rewrite_free(&rewriting.rewrite);
+	return exit_code;
+}

@@ -1,0 +1,103 @@
+/* commands: the table of everything that the program can be told to do. */
+#include "command.h"
+
+#include "config.h"
+#include "daemon.h"
+#include "invocation.h"
+#include "output.h"
+
+#include <limits.h>
+#include <sysexits.h>
+
+
+static int run_daemon(const struct invocation *invocation)
+{
+	return daemon_run(config_hold(invocation->config));
+}
+
+static int print_version(const struct invocation *invocation)
+{
+	(void)invocation;
+	return output_text("cancel-invite-milter " VERSION "\n");
+}
+
+static int print_usage(const struct invocation *invocation)
+{
+	struct buffer usage = buffer_with_maximum((size_t)64 * 1024);
+
+	(void)invocation;
+	invocation_write_usage(&usage);
+	return output_buffer(&usage);
+}
+
+const struct command commands[] = {
+	{.options = COMMAND_CONFIG_FILE,
+	 .needs = COMMAND_NEEDS_CONFIG,
+	 .about = "run, in the foreground",
+	 .run = run_daemon},
+	{.letter = 'n',
+	 .options = COMMAND_CONFIG_FILE,
+	 .needs = COMMAND_NEEDS_CONFIG,
+	 .about = "check the configuration",
+	 .run = command_check},
+	{.name = "show-config",
+	 .options = COMMAND_CONFIG_FILE,
+	 .needs = COMMAND_NEEDS_FILE,
+	 .about = "each value, and where it comes from",
+	 .run = command_show_config},
+	{.name = "keys", .about = "each key that the file can have", .run = command_keys},
+	{.name = "try",
+	 .argument = "MESSAGE",
+	 .operands = "RECIPIENT...",
+	 .least = 1,
+	 .most = INT_MAX,
+	 .options = COMMAND_CONFIG_FILE | COMMAND_SENDER,
+	 .needs = COMMAND_NEEDS_CONFIG,
+	 .about = "the whole way of one message",
+	 .run = command_try},
+	{.name = "rewrite",
+	 .argument = "MESSAGE",
+	 .options = COMMAND_CALENDAR,
+	 .required = COMMAND_CALENDAR,
+	 .about = "only attach a calendar",
+	 .run = command_rewrite},
+	{.name = "cancel",
+	 .argument = "ID",
+	 .operands = "RECIPIENT",
+	 .least = 1,
+	 .most = 1,
+	 .options = COMMAND_CONFIG_FILE | COMMAND_ACCOUNT,
+	 .needs = COMMAND_NEEDS_CONFIG,
+	 .about = "only call Cronofy",
+	 .run = command_cancel},
+	{.name = "check-key",
+	 .options = COMMAND_CONFIG_FILE | COMMAND_ACCOUNT,
+	 .needs = COMMAND_NEEDS_CONFIG,
+	 .about = "ask Cronofy whether it takes the key",
+	 .run = command_check_key},
+	{.name = "log-of",
+	 .argument = "ID|RECIPIENT|MESSAGE-ID|QUEUE-ID",
+	 .options = COMMAND_CONFIG_FILE | COMMAND_JSON,
+	 .needs = COMMAND_NEEDS_FILE,
+	 .about = "what became of it, from the ledger",
+	 .run = command_log_of},
+	{.name = "report",
+	 .options = COMMAND_CONFIG_FILE | COMMAND_SINCE | COMMAND_JSON,
+	 .needs = COMMAND_NEEDS_FILE,
+	 .about = "how many, by account and result",
+	 .run = command_report},
+	{.name = "export",
+	 .options = COMMAND_CONFIG_FILE | COMMAND_SINCE,
+	 .needs = COMMAND_NEEDS_FILE,
+	 .about = "all that is in the ledger, as CSV",
+	 .run = command_export},
+	{.name = "reload",
+	 .argument = "PID",
+	 .about = "have a running filter read its configuration anew, and say whether it did",
+	 .run = command_reload},
+	{.name = "outcomes", .about = "what result= can be", .run = command_outcomes},
+	{.letter = 'V', .name = "version", .about = "the version", .run = print_version},
+	{.letter = 'h', .name = "help", .about = "this", .run = print_usage},
+};
+
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
