@@ -124,6 +124,7 @@ struct config {
 	bool strict_calendar;
 	enum fallback on_refused;
 	enum fallback on_unavailable;
+	enum fallback on_maybe_cancelled;
 
 	struct network_list networks;
 	bool trust_authenticated;

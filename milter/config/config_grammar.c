@@ -56,6 +56,12 @@ bool config_is_for_an_outage(const char *value, struct problem *why)
 			"tempfail, hold or deliver, as reject would bounce mail for an outage");
 }
 
+bool config_is_final(const char *value, struct problem *why)
+{
+	return expected(why, strcmp(value, "tempfail") != 0,
+			"reject, hold or deliver, as no further try can mend it");
+}
+
 bool config_is_listening_address(const char *value, struct problem *why)
 {
 	struct socket_address where;

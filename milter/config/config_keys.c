@@ -73,6 +73,8 @@ const struct config_key config_keys[] = {
 	 .choices = fallbacks},
 	{SECTION_MILTER, "on_unavailable", TYPE_CHOICE, FILTER(on_unavailable),
 	 .initial = "tempfail", .choices = fallbacks, .check = config_is_for_an_outage},
+	{SECTION_MILTER, "on_maybe_cancelled", TYPE_CHOICE, FILTER(on_maybe_cancelled),
+	 .initial = "reject", .choices = fallbacks, .check = config_is_final},
 
 	{SECTION_TRUST, "networks", TYPE_NETWORKS, FILTER(networks), .initial = "127.0.0.0/8, ::1"},
 	{SECTION_TRUST, "authenticated", TYPE_YES_NO, FILTER(trust_authenticated),

@@ -277,6 +277,8 @@ static bool make_try(struct tries *tries, long long *until)
 	/* A connection that gave no answer may be dead, and curl would go on using it. */
 	tries->fresh_connection = reply.timed_out;
 	tries->unseen_answer |= !reply.arrived;
+	result->in_doubt |= cronofy_meaning(result->answer)->may_have_cancelled && !reply.unsent &&
+			    !reply.failed_here;
 	*until = clock_now() + (reply.retry_after >= 0 ? reply.retry_after : jittered(tries->wait));
 	if (reply.connection_died)
 		*until = clock_now();

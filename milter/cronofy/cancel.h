@@ -44,6 +44,7 @@ struct cancel_result {
 	long http_version;          /* 11, 20 */
 	long new_connections;       /* made for it, all tries */
 	unsigned int attempts;
+	bool in_doubt;      /* a try may have cancelled the invite, and its answer never came */
 	long long waited;   /* ms, for turns */
 	struct problem why; /* unless CANCEL_DONE: a text for the sender and the log */
 	struct buffer calendar;

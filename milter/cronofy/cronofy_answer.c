@@ -10,6 +10,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.text = "it cannot be reached",
 			.outcome = CANCEL_UNAVAILABLE,
 			.try_again = true,
+			.may_have_cancelled = true,
 			.sign = BREAKER_AWAY,
 		},
 	[CRONOFY_CANCELLED] =
@@ -106,6 +107,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.statuses = {408, 425},
 			.outcome = CANCEL_UNAVAILABLE,
 			.try_again = true,
+			.may_have_cancelled = true,
 			.sign = BREAKER_UNKNOWN,
 		},
 	[CRONOFY_REDIRECT] =
@@ -122,6 +124,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.text = "it has an outage",
 			.outcome = CANCEL_UNAVAILABLE,
 			.try_again = true,
+			.may_have_cancelled = true,
 			.sign = BREAKER_AWAY,
 		},
 	[CRONOFY_NO_CALENDAR] =
@@ -139,6 +142,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.text = "it gave an answer that is not in its documentation",
 			.outcome = CANCEL_UNAVAILABLE,
 			.needs_administrator = true,
+			.may_have_cancelled = true,
 			.sign = BREAKER_ALIVE,
 		},
 	[CRONOFY_MISCONFIGURED] =
@@ -154,6 +158,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.word = "not_read",
 			.text = "there was no memory for the call",
 			.outcome = CANCEL_FAILED,
+			.may_have_cancelled = true,
 			.sign = BREAKER_UNKNOWN,
 		},
 };

@@ -52,7 +52,8 @@ struct cronofy_meaning {
 	bool try_again;           /* the same call may go better in a moment */
 	bool needs_administrator; /* waiting does not mend it */
 	bool may_be_cancelled;    /* the invite may be cancelled already, its calendar elsewhere */
-	enum breaker_sign sign;   /* what it says about the data center */
+	bool may_have_cancelled; /* this very call may have cancelled it, and there is no calendar */
+	enum breaker_sign sign;  /* what it says about the data center */
 };
 
 /* Never NULL, for any answer but CRONOFY_ANSWERS. */

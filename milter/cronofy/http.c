@@ -220,11 +220,13 @@ static void limit_connections(struct http *http, long most)
 static void read_result(struct http_call *call, CURLcode result)
 {
 	struct http_reply *reply = &call->reply;
-	curl_off_t retry_after = 0;
+	curl_off_t retry_after = 0, connected = 0;
 
 	reply->ended = clock_now();
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
 	reply->arrived = result == CURLE_OK;
+	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	reply->unsent = !reply->arrived && connected == 0;
 	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
 	reply->connection_died = result == CURLE_SEND_FAIL_REWIND;
 	reply->timed_out = result == CURLE_OPERATION_TIMEDOUT;

@@ -43,6 +43,7 @@ struct http_reply {
 	bool timed_out;       /* not arrived: there was no answer in time */
 	bool misconfigured;   /* not arrived: the fault is in our own configuration */
 	bool connection_died; /* not arrived: a kept connection was dead; worth another try at once */
+	bool unsent;          /* not arrived: nothing of the request was sent */
 	bool too_large;       /* not arrived: it was over a limit, here */
 	bool failed_here;     /* not arrived: this process could not even try, for want of memory */
 	long status;          /* as HTTP's */

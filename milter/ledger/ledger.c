@@ -163,41 +163,79 @@ static void finish(struct ledger *ledger, struct ledger_entry *entries, bool wri
 	pthread_cond_broadcast(&ledger->committed);
 }
 
-static bool write_batch(struct ledger_store *store, const struct ledger_entry *entry,
+static bool write_entry(struct ledger_store *store, struct ledger_entry *entry, struct problem *why)
+{
+	switch (entry->kind) {
+	case LEDGER_ENTRY_CALENDAR:
+		return ledger_store_keep(store, &entry->key, entry->time, entry->calendar, why);
+	case LEDGER_ENTRY_CALL:
+		entry->begun =
+			ledger_store_begin_call(store, &entry->key, entry->time, &entry->call, why);
+		return entry->begun != LEDGER_NOT_BEGUN;
+	case LEDGER_ENTRY_CALL_END:
+		return ledger_store_end_call(store, &entry->key, &entry->call.lease,
+					     entry->answered, why);
+	case LEDGER_ENTRY_RECORD:
+		break;
+	}
+	return ledger_store_record(store, entry->record, why);
+}
+
+static bool write_batch(struct ledger_store *store, struct ledger_entry *entry, bool durable,
 			struct problem *why)
 {
-	bool good = ledger_store_begin(store, why);
+	bool good = ledger_store_set_durable(store, durable, why) && ledger_store_begin(store, why);
 
 	if (!good)
 		return false;
 	for (; entry && good; entry = entry->next)
-		good = entry->record ? ledger_store_record(store, entry->record, why)
-				     : ledger_store_keep(store, &entry->key, entry->time,
-							 entry->calendar, why);
+		good = write_entry(store, entry, why);
 	if (good && ledger_store_commit(store, why))
 		return true;
 	ledger_store_rollback(store);
 	return false;
 }
 
+static void give_up_writer(struct ledger *ledger, const struct problem *why)
+{
+	close_writer(ledger);
+	set_unusable(ledger, why);
+}
+
+/*
+ * Calls that were begun are safe from a kill, and go out while their rows are brought to the disk. With
+ * the lock held, but for that.
+ */
+static void sync_calls(struct ledger *ledger)
+{
+	struct problem why;
+
+	pthread_mutex_unlock(&ledger->lock);
+	if (!ledger_store_sync(ledger->writer, &why))
+		give_up_writer(ledger, &why);
+	pthread_mutex_lock(&ledger->lock);
+}
+
 /* Writes all that was handed in, or says that it could not. With the lock held, but for that. */
 static void write_entries(struct ledger *ledger)
 {
+	const bool only_calls =
+		ledger->queue.waited > ledger->queue.calendars && ledger->queue.calendars == 0;
 	struct ledger_entry *entries = ledger_queue_take(&ledger->queue);
 	struct problem why;
 	bool written;
 
 	pthread_mutex_unlock(&ledger->lock);
 	follow_file(ledger);
-	written = ledger->writer && write_batch(ledger->writer, entries, &why);
-	if (ledger->writer && !written) {
-		close_writer(ledger);
-		set_unusable(ledger, &why);
-	}
+	written = ledger->writer && write_batch(ledger->writer, entries, !only_calls, &why);
+	if (ledger->writer && !written)
+		give_up_writer(ledger, &why);
 	pthread_mutex_lock(&ledger->lock);
 	finish(ledger, entries, written);
 	if (!written)
 		finish(ledger, ledger_queue_take(&ledger->queue), false);
+	else if (only_calls && ledger->queue.calendars == 0) /* else the next commit does it */
+		sync_calls(ledger);
 }
 
 /* What a clock that was set by mistake makes old is not old. */
@@ -225,10 +263,8 @@ static void prune(struct ledger *ledger)
 	pthread_mutex_unlock(&ledger->lock);
 	if (is_time_trusted(ledger))
 		removed = ledger_store_prune(ledger->writer, before, PRUNE_STEP, &why);
-	if (removed < 0) {
-		close_writer(ledger);
-		set_unusable(ledger, &why);
-	}
+	if (removed < 0)
+		give_up_writer(ledger, &why);
 	pthread_mutex_lock(&ledger->lock);
 	ledger->next_prune = clock_now() + (removed >= PRUNE_STEP ? PRUNE_PAUSE : PRUNE_INTERVAL);
 }
@@ -248,7 +284,7 @@ static long long next_moment(const struct ledger *ledger)
 /* Is it time to write? With the lock held. */
 static bool is_time_to_write(const struct ledger *ledger, long long now)
 {
-	return ledger->queue.first && (ledger->queue.calendars > 0 || ledger->stopping ||
+	return ledger->queue.first && (ledger->queue.waited > 0 || ledger->stopping ||
 				       now >= ledger->queue.oldest + RECORD_DELAY);
 }
 
@@ -447,12 +483,58 @@ enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_
 	return find(ledger, ledger_store_find_latest, key, calendar);
 }
 
+long long ledger_count_same(struct ledger *ledger, const struct ledger_key *key, const char *result)
+{
+	struct problem why;
+	long long count = 0;
+
+	pthread_mutex_lock(&ledger->reading);
+	if (ledger->reader)
+		count = ledger_store_count_same(ledger->reader, key, result, &why);
+	pthread_mutex_unlock(&ledger->reading);
+	if (count < 0)
+		give_up_reader(ledger, &why);
+	return count > 0 ? count : 0;
+}
+
+/*
+ * Waits until it is done; true if it was written. It is the caller's again unless it is taken away: the
+ * thread has it still, and frees it.
+ */
+static bool wait_for(struct ledger *ledger, struct ledger_entry **entry)
+{
+	const long long until = clock_now() + KEEP_PATIENCE;
+	bool mine, written;
+
+	pthread_mutex_lock(&ledger->lock);
+	mine = !hand_in(ledger, *entry);
+	while (!mine && !(*entry)->done && clock_now() < until)
+		clock_wait(&ledger->committed, &ledger->lock, until);
+	written = (*entry)->written;
+	mine |= (*entry)->done;
+	(*entry)->abandoned = !mine;
+	pthread_mutex_unlock(&ledger->lock);
+	if (!mine)
+		*entry = NULL;
+	return written;
+}
+
+static void hand_in_and_go(struct ledger *ledger, struct ledger_entry *entry)
+{
+	if (!entry)
+		return;
+	pthread_mutex_lock(&ledger->lock);
+	if (hand_in(ledger, entry))
+		entry = NULL;
+	pthread_mutex_unlock(&ledger->lock);
+	ledger_entry_free(entry);
+}
+
 bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
 		 struct problem *why)
 {
-	const long long until = clock_now() + KEEP_PATIENCE;
 	struct ledger_entry *entry;
-	bool mine, written;
+	bool written;
 
 	if (!ledger_is_usable(ledger)) {
 		problem_set(why, "the ledger cannot be used");
@@ -462,31 +544,39 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 	problem_set(why, entry ? "the ledger did not take the calendar" : "no memory");
 	if (!entry)
 		return false;
-	pthread_mutex_lock(&ledger->lock);
-	mine = !hand_in(ledger, entry);
-	while (!mine && !entry->done && clock_now() < until)
-		clock_wait(&ledger->committed, &ledger->lock, until);
-	written = entry->written;
-	mine |= entry->done;
-	entry->abandoned = !mine;
-	pthread_mutex_unlock(&ledger->lock);
-	if (mine)
-		ledger_entry_free(entry);
+	written = wait_for(ledger, &entry);
+	ledger_entry_free(entry);
 	return written;
+}
+
+enum ledger_begun ledger_begin_call(struct ledger *ledger, const struct ledger_key *key,
+				    long long longest, struct ledger_call *call)
+{
+	enum ledger_begun begun = LEDGER_NOT_BEGUN;
+	struct ledger_entry *entry = NULL;
+
+	*call = (struct ledger_call){.in_doubt = false};
+	if (ledger_is_usable(ledger))
+		entry = ledger_entry_new_call(key, longest);
+	if (entry && wait_for(ledger, &entry)) {
+		begun = entry->begun;
+		*call = entry->call;
+	}
+	ledger_entry_free(entry);
+	return begun;
+}
+
+void ledger_end_call(struct ledger *ledger, const struct ledger_key *key,
+		     const struct ledger_call *call, bool answered)
+{
+	if (call->lease.owner[0] && ledger_is_usable(ledger))
+		hand_in_and_go(ledger, ledger_entry_new_call_end(key, call, answered));
 }
 
 void ledger_record(struct ledger *ledger, const struct record *record)
 {
-	struct ledger_entry *entry =
-		ledger_is_usable(ledger) ? ledger_entry_new_record(record) : NULL;
-
-	if (!entry)
-		return;
-	pthread_mutex_lock(&ledger->lock);
-	if (hand_in(ledger, entry))
-		entry = NULL;
-	pthread_mutex_unlock(&ledger->lock);
-	ledger_entry_free(entry);
+	if (ledger_is_usable(ledger))
+		hand_in_and_go(ledger, ledger_entry_new_record(record));
 }
 
 /* With the write-ahead log that stands beside it. */

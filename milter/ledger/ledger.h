@@ -3,9 +3,9 @@
  *
  * A calendar is kept as Cronofy wrote it, and is on the disk before its message is answered. So a
  * message that comes again because its delivery failed, or because anything was killed, gets the
- * calendar that was obtained for it; what Cronofy answers to a second cancel nobody knows. One
- * moment is out of reach: what is killed between Cronofy's answer and our commit has cancelled and
- * kept nothing, and the message that comes again asks again.
+ * calendar that was obtained for it; what Cronofy answers to a second cancel nobody knows. A call that
+ * is begun is written down before: if it ends without an answer, or with the process, the next try
+ * knows that the invite may be cancelled, and that no calendar was kept.
  *
  * One thread writes. All that callers hand in while it is busy goes to the disk with one commit,
  * however many they are. Records are written with the next calendar, or a moment later: a crash may
@@ -70,12 +70,33 @@ enum ledger_found ledger_find_same(struct ledger *ledger, const struct ledger_ke
 enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_key *key,
 				     struct buffer *calendar);
 
+/* How many records there are of this very message with this result; 0 if it cannot be told. */
+long long ledger_count_same(struct ledger *ledger, const struct ledger_key *key,
+			    const char *result);
+
 /*
  * Keeps a calendar: blocks until it is on the disk, at most some seconds. False, and why, if it is
  * not, or not known to be.
  */
 bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
 		 struct problem *why);
+
+/*
+ * Writes down that a call to Cronofy for this message is about to be made, which takes `longest` ms at
+ * most: from then on a kill leaves it in doubt whether the invite is cancelled, and the next try of the
+ * message hears that (call->in_doubt). LEDGER_TAKEN: another try of it is in its call; wait.
+ * LEDGER_NOT_BEGUN: the ledger cannot be used. Blocks as ledger_keep(), but not for the disk: what is
+ * safe from a kill of the process is safe from a loss of power a moment later.
+ */
+enum ledger_begun ledger_begin_call(struct ledger *ledger, const struct ledger_key *key,
+				    long long longest, struct ledger_call *call);
+
+/*
+ * The call is over without a calendar; does not wait. `answered`: it is sure that it has cancelled
+ * nothing. A call that was not begun has no end. With a calendar, ledger_keep() is its end.
+ */
+void ledger_end_call(struct ledger *ledger, const struct ledger_key *key,
+		     const struct ledger_call *call, bool answered);
 
 /* Records an record, copied, with the present time; does not wait for the disk. */
 void ledger_record(struct ledger *ledger, const struct record *record);

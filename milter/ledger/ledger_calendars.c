@@ -1,11 +1,12 @@
 /* The calendars of the ledger's file. */
 #include "ledger_connection.h"
 
-static void bind_key(sqlite3_stmt *statement, const struct ledger_key *key)
+/* A call is over that the calendar is the answer to. */
+static bool answer_call(struct ledger_store *store, const struct ledger_key *key,
+			struct problem *why)
 {
-	ledger_connection_bind_text(statement, 1, key->account);
-	ledger_connection_bind_text(statement, 2, key->invite_id);
-	ledger_connection_bind_text(statement, 3, key->recipient);
+	ledger_connection_bind_key(store->statements[LEDGER_SQL_ANSWER_CALL], key);
+	return ledger_connection_run(store, LEDGER_SQL_ANSWER_CALL, why);
 }
 
 bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key, long long time,
@@ -13,11 +14,10 @@ bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key,
 {
 	sqlite3_stmt *statement = store->statements[LEDGER_SQL_KEEP];
 
-	bind_key(statement, key);
-	ledger_connection_bind_text(statement, 4, key->message_id);
+	ledger_connection_bind_key(statement, key);
 	sqlite3_bind_int64(statement, 5, time);
 	sqlite3_bind_blob64(statement, 6, calendar.at, calendar.length, SQLITE_STATIC);
-	return ledger_connection_run(store, LEDGER_SQL_KEEP, why);
+	return ledger_connection_run(store, LEDGER_SQL_KEEP, why) && answer_call(store, key, why);
 }
 
 /* ---- reading ---- */
@@ -54,14 +54,13 @@ static enum ledger_found find(struct ledger_store *store, enum ledger_sql which,
 enum ledger_found ledger_store_find_same(struct ledger_store *store, const struct ledger_key *key,
 					 struct buffer *calendar, struct problem *why)
 {
-	bind_key(store->statements[LEDGER_SQL_FIND_SAME], key);
-	ledger_connection_bind_text(store->statements[LEDGER_SQL_FIND_SAME], 4, key->message_id);
+	ledger_connection_bind_key(store->statements[LEDGER_SQL_FIND_SAME], key);
 	return find(store, LEDGER_SQL_FIND_SAME, calendar, why);
 }
 
 enum ledger_found ledger_store_find_latest(struct ledger_store *store, const struct ledger_key *key,
 					   struct buffer *calendar, struct problem *why)
 {
-	bind_key(store->statements[LEDGER_SQL_FIND_LATEST], key);
+	ledger_connection_bind_key(store->statements[LEDGER_SQL_FIND_LATEST], key);
 	return find(store, LEDGER_SQL_FIND_LATEST, calendar, why);
 }

@@ -15,6 +15,7 @@ struct ledger_store {
 	sqlite3 *database;
 	sqlite3_stmt *statements[LEDGER_SQL_STATEMENTS];
 	char path[PATH_MAX];
+	bool relaxed; /* the next commit is not brought to the disk */
 };
 
 /* What SQLite's code means for the administrator. */
@@ -22,6 +23,9 @@ void ledger_connection_explain(const struct ledger_store *store, int code, struc
 
 /* The text must stay until the statement was run. */
 void ledger_connection_bind_text(sqlite3_stmt *statement, int column, const char *text);
+
+/* Account, invite, recipient and Message-ID, as the parameters 1 to 4. */
+void ledger_connection_bind_key(sqlite3_stmt *statement, const struct ledger_key *key);
 
 /* Runs a statement that gives no rows, and clears what was bound. */
 bool ledger_connection_run(struct ledger_store *store, enum ledger_sql which, struct problem *why);

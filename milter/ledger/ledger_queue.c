@@ -8,7 +8,8 @@
 
 enum { KEY_TEXTS = 4 };
 
-struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, struct span calendar)
+static struct ledger_entry *new_entry(enum ledger_entry_kind kind, const struct ledger_key *key,
+				      struct span calendar)
 {
 	const char *const texts[KEY_TEXTS] = {key->account, key->invite_id, key->recipient,
 					      key->message_id};
@@ -30,9 +31,36 @@ struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, str
 		copies[i] = entry->text.data + offset;
 		offset += strlen(copies[i]) + 1;
 	}
+	entry->kind = kind;
 	entry->key = (struct ledger_key){copies[0], copies[1], copies[2], copies[3]};
 	entry->calendar = (struct span){entry->text.data + offset, calendar.length};
 	entry->time = clock_utc_now();
+	return entry;
+}
+
+struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, struct span calendar)
+{
+	return new_entry(LEDGER_ENTRY_CALENDAR, key, calendar);
+}
+
+struct ledger_entry *ledger_entry_new_call(const struct ledger_key *key, long long longest)
+{
+	struct ledger_entry *entry = new_entry(LEDGER_ENTRY_CALL, key, (struct span){"", 0});
+
+	if (entry)
+		entry->call.lease = ledger_lease_new(longest);
+	return entry;
+}
+
+struct ledger_entry *ledger_entry_new_call_end(const struct ledger_key *key,
+					       const struct ledger_call *call, bool answered)
+{
+	struct ledger_entry *entry = new_entry(LEDGER_ENTRY_CALL_END, key, (struct span){"", 0});
+
+	if (entry) {
+		entry->call = *call;
+		entry->answered = answered;
+	}
 	return entry;
 }
 
@@ -44,6 +72,7 @@ struct ledger_entry *ledger_entry_new_record(const struct record *record)
 		free(entry);
 		return NULL;
 	}
+	entry->kind = LEDGER_ENTRY_RECORD;
 	entry->record->time = clock_utc_now();
 	return entry;
 }
@@ -63,19 +92,25 @@ void ledger_queue_init(struct ledger_queue *queue)
 	queue->end = &queue->first;
 }
 
+bool ledger_entry_is_waited_for(const struct ledger_entry *entry)
+{
+	return entry->kind == LEDGER_ENTRY_CALENDAR || entry->kind == LEDGER_ENTRY_CALL;
+}
+
 bool ledger_queue_add(struct ledger_queue *queue, struct ledger_entry *entry)
 {
-	if (entry->record ? queue->records == LEDGER_QUEUE_RECORDS
-			  : queue->calendars == LEDGER_QUEUE_CALENDARS)
+	const bool waited = ledger_entry_is_waited_for(entry);
+
+	if (waited ? queue->waited == LEDGER_QUEUE_WAITED
+		   : queue->unwaited == LEDGER_QUEUE_UNWAITED)
 		return false;
 	if (!queue->first)
 		queue->oldest = clock_now();
 	*queue->end = entry;
 	queue->end = &entry->next;
-	if (entry->record)
-		queue->records++;
-	else
-		queue->calendars++;
+	queue->waited += waited;
+	queue->unwaited += !waited;
+	queue->calendars += entry->kind == LEDGER_ENTRY_CALENDAR;
 	return true;
 }
 
@@ -94,7 +129,7 @@ void ledger_entries_finish(struct ledger_entry *entry, bool written)
 
 		entry->done = true;
 		entry->written = written;
-		if (entry->record || entry->abandoned)
+		if (!ledger_entry_is_waited_for(entry) || entry->abandoned)
 			ledger_entry_free(entry);
 		entry = next;
 	}

@@ -11,18 +11,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* When the disk does not keep up, so many wait: of calendars as many as messages can be at work. */
-#define LEDGER_QUEUE_RECORDS   10000
-#define LEDGER_QUEUE_CALENDARS 10000
+/* When the disk does not keep up, so many wait: of those with a caller as many as messages can be at
+ * work. */
+#define LEDGER_QUEUE_UNWAITED 10000
+#define LEDGER_QUEUE_WAITED   10000
 
-/* A calendar, whose caller waits, or an record. */
+enum ledger_entry_kind {
+	LEDGER_ENTRY_CALENDAR, /* its caller waits until it is on the disk */
+	LEDGER_ENTRY_CALL,     /* begins; its caller waits until it is safe from a kill */
+	LEDGER_ENTRY_CALL_END,
+	LEDGER_ENTRY_RECORD,
+};
+
 struct ledger_entry {
 	struct ledger_entry *next;
-	struct record *record; /* or NULL: it is a calendar */
-	struct ledger_key key; /* into `text` */
+	enum ledger_entry_kind kind;
+	struct record *record; /* of a record */
+	struct ledger_key key; /* of all others; into `text` */
 	struct span calendar;  /* likewise */
-	long long time;        /* ms since 1970 */
-	struct buffer text;    /* the key's four texts, each with its NUL, and the calendar */
+	struct ledger_call call;
+	bool answered;           /* of a call's end */
+	enum ledger_begun begun; /* of a call, once it is written */
+	long long time;          /* ms since 1970 */
+	struct buffer text;      /* the key's four texts, each with its NUL, and the calendar */
 	bool done;
 	bool written;   /* if done */
 	bool abandoned; /* by its caller: whoever is done with it frees it */
@@ -30,15 +41,22 @@ struct ledger_entry {
 
 struct ledger_queue {
 	struct ledger_entry *first, **end;
-	size_t records;   /* how many of the entries are records */
-	size_t calendars; /* and how many are not */
+	size_t waited;    /* entries whose callers wait */
+	size_t unwaited;  /* and whose do not */
+	size_t calendars; /* of those that are waited for */
 	long long oldest; /* the moment at which the first one was handed in */
 };
 
 /* Copies; NULL if there is no memory. */
 struct ledger_entry *ledger_entry_new_calendar(const struct ledger_key *key, struct span calendar);
+struct ledger_entry *ledger_entry_new_call(const struct ledger_key *key, long long longest);
+struct ledger_entry *ledger_entry_new_call_end(const struct ledger_key *key,
+					       const struct ledger_call *call, bool answered);
 struct ledger_entry *ledger_entry_new_record(const struct record *record);
 void ledger_entry_free(struct ledger_entry *entry);
+
+/* Does its caller wait for it? */
+bool ledger_entry_is_waited_for(const struct ledger_entry *entry);
 
 void ledger_queue_init(struct ledger_queue *queue);
 

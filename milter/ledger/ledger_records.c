@@ -117,3 +117,22 @@ bool ledger_store_count(struct ledger_store *store, long long since, ledger_stor
 	sqlite3_reset(statement);
 	return code == SQLITE_DONE;
 }
+
+long long ledger_store_count_same(struct ledger_store *store, const struct ledger_key *key,
+				  const char *result, struct problem *why)
+{
+	sqlite3_stmt *statement = store->statements[LEDGER_SQL_COUNT_SAME];
+	long long count = -1;
+	int code;
+
+	ledger_connection_bind_key(statement, key);
+	ledger_connection_bind_text(statement, 5, result);
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		count = sqlite3_column_int64(statement, 0);
+	else
+		ledger_connection_explain(store, code, why);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return count;
+}

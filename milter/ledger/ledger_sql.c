@@ -53,6 +53,19 @@ const char *const ledger_sql_steps[] = {
 	"DROP TABLE calendar;"
 	"ALTER TABLE proven RENAME TO calendar;"
 	"CREATE INDEX calendar_time ON calendar (time);",
+	/* Calls that were begun and whose answer is not known, or not yet. */
+	"CREATE TABLE call ("
+	"  account TEXT NOT NULL,"
+	"  invite TEXT NOT NULL,"
+	"  recipient TEXT NOT NULL,"
+	"  message_id TEXT NOT NULL,"
+	"  time INTEGER NOT NULL,"
+	"  doubtful INTEGER NOT NULL," /* one for this message ended before, and nobody knows how */
+	"  owner TEXT NOT NULL,"       /* and since, until: struct ledger_lease */
+	"  since INTEGER NOT NULL,"
+	"  until INTEGER NOT NULL,"
+	"  PRIMARY KEY (account, invite, recipient, message_id)) WITHOUT ROWID;"
+	"CREATE INDEX call_time ON call (time);",
 };
 
 const size_t ledger_sql_version = sizeof(ledger_sql_steps) / sizeof(ledger_sql_steps[0]);
@@ -61,6 +74,8 @@ const size_t ledger_sql_version = sizeof(ledger_sql_steps) / sizeof(ledger_sql_s
 #define COLUMNS                                                                                    \
 	"time, status, ms, result, kept, account, invite, recipient, envelope_recipient, sender, " \
 	"message_id, queue_id, uid, sequence, reply, reason"
+
+#define THIS_MESSAGE "account = ?1 AND invite = ?2 AND recipient = ?3 AND message_id = ?4"
 
 const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	[LEDGER_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -78,8 +93,7 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	/* What the file says of the key does not count: the digest is that of the key asked for. */
 	[LEDGER_SQL_FIND_SAME] =
 		"SELECT text, digest = calendar_digest(?1, ?2, ?3, ?4, text) FROM calendar "
-		"WHERE account = ?1 AND invite = ?2 AND recipient = ?3 AND message_id = ?4 "
-		"AND message_id <> ''",
+		"WHERE " THIS_MESSAGE " AND message_id <> ''",
 	[LEDGER_SQL_FIND_LATEST] =
 		"SELECT text, digest = calendar_digest(?1, ?2, ?3, message_id, text) FROM calendar "
 		"WHERE account = ?1 AND invite = ?2 AND recipient = ?3 "
@@ -99,6 +113,22 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	[LEDGER_SQL_COUNT] =
 		"SELECT account, result, count(*), sum(kept <> '') FROM record WHERE time >= ?1 "
 		"GROUP BY account, result ORDER BY account, result",
+	[LEDGER_SQL_COUNT_SAME] = "SELECT count(*) FROM record WHERE " THIS_MESSAGE
+				  " AND message_id <> '' AND result = ?5",
+	[LEDGER_SQL_PRUNE_CALLS] =
+		"DELETE FROM call WHERE (account, invite, recipient, message_id) IN "
+		"(SELECT account, invite, recipient, message_id FROM call WHERE time < ?1 LIMIT ?2)",
+	[LEDGER_SQL_FIND_CALL] = "SELECT owner, since, until FROM call WHERE " THIS_MESSAGE,
+	[LEDGER_SQL_IS_IN_DOUBT] = "SELECT EXISTS (SELECT 1 FROM call WHERE account = ?1 "
+				   "AND invite = ?2 AND recipient = ?3)",
+	[LEDGER_SQL_BEGIN_CALL] = "INSERT OR REPLACE INTO call (account, invite, recipient, "
+				  "message_id, time, doubtful, owner, since, until) "
+				  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[LEDGER_SQL_FORGET_CALL] =
+		"DELETE FROM call WHERE " THIS_MESSAGE " AND owner = ?5 AND doubtful = 0",
+	[LEDGER_SQL_DOUBT_CALL] =
+		"UPDATE call SET owner = '', doubtful = 1 WHERE " THIS_MESSAGE " AND owner = ?5",
+	[LEDGER_SQL_ANSWER_CALL] = "DELETE FROM call WHERE " THIS_MESSAGE,
 	[LEDGER_SQL_NEWEST] = "SELECT max(newest) FROM (SELECT max(time) AS newest FROM record "
 			      "UNION ALL SELECT max(time) FROM calendar)",
 };

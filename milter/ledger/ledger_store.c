@@ -64,6 +64,15 @@ void ledger_connection_bind_text(sqlite3_stmt *statement, int column, const char
 	sqlite3_bind_text(statement, column, text, -1, SQLITE_STATIC);
 }
 
+void ledger_connection_bind_key(sqlite3_stmt *statement, const struct ledger_key *key)
+{
+	ledger_connection_bind_text(statement, 1, key->account);
+	ledger_connection_bind_text(statement, 2, key->invite_id);
+	ledger_connection_bind_text(statement, 3, key->recipient);
+	if (sqlite3_bind_parameter_count(statement) >= 4)
+		ledger_connection_bind_text(statement, 4, key->message_id);
+}
+
 /* Runs one that gives no rows. */
 bool ledger_connection_run(struct ledger_store *store, enum ledger_sql which, struct problem *why)
 {
@@ -314,6 +323,30 @@ bool ledger_store_has_moved(struct ledger_store *store)
 
 /* ---- writing ---- */
 
+bool ledger_store_set_durable(struct ledger_store *store, bool durable, struct problem *why)
+{
+	if (durable == !store->relaxed)
+		return true;
+	if (!execute(store, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+		     why))
+		return false;
+	store->relaxed = !durable;
+	return true;
+}
+
+bool ledger_store_sync(struct ledger_store *store, struct problem *why)
+{
+	sqlite3_file *log = NULL;
+	int code =
+		sqlite3_file_control(store->database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+
+	if (code == SQLITE_OK && log && log->pMethods)
+		code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+	if (code != SQLITE_OK)
+		ledger_connection_explain(store, code, why);
+	return code == SQLITE_OK;
+}
+
 bool ledger_store_begin(struct ledger_store *store, struct problem *why)
 {
 	return ledger_connection_run(store, LEDGER_SQL_BEGIN, why);
@@ -335,14 +368,14 @@ void ledger_store_rollback(struct ledger_store *store)
 
 int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why)
 {
-	static const enum ledger_sql both[] = {LEDGER_SQL_PRUNE_RECORDS,
-					       LEDGER_SQL_PRUNE_CALENDARS};
+	static const enum ledger_sql all[] = {LEDGER_SQL_PRUNE_RECORDS, LEDGER_SQL_PRUNE_CALENDARS,
+					      LEDGER_SQL_PRUNE_CALLS};
 	int removed = 0;
 
-	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
-		sqlite3_bind_int64(store->statements[both[i]], 1, before);
-		sqlite3_bind_int(store->statements[both[i]], 2, most);
-		if (!ledger_connection_run(store, both[i], why))
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		sqlite3_bind_int64(store->statements[all[i]], 1, before);
+		sqlite3_bind_int(store->statements[all[i]], 2, most);
+		if (!ledger_connection_run(store, all[i], why))
 			return -1;
 		removed += sqlite3_changes(store->database);
 	}

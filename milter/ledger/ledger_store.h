@@ -11,6 +11,7 @@
 #ifndef LEDGER_STORE_H
 #define LEDGER_STORE_H
 
+#include "ledger_lease.h"
 #include "record.h"
 #include "buffer.h"
 #include "span.h"
@@ -56,11 +57,18 @@ bool ledger_store_has_moved(struct ledger_store *store);
 
 /*
  * A transaction: what was written since begin is on the disk, all of it, when commit gives true,
- * and stays there whatever is killed or loses power. After a failure of anything in between, or
+ * and stays there whatever is killed or loses power (see also ledger_store_set_durable()). After a failure of anything in between, or
  * of the commit: rollback.
  */
 bool ledger_store_begin(struct ledger_store *store, struct problem *why);
 bool ledger_store_commit(struct ledger_store *store, struct problem *why);
+
+/*
+ * From the next transaction on: is it on the disk when it is committed, or (no) only safe from what
+ * happens to processes? Then ledger_store_sync() brings it there. At first it is.
+ */
+bool ledger_store_set_durable(struct ledger_store *store, bool durable, struct problem *why);
+bool ledger_store_sync(struct ledger_store *store, struct problem *why);
 void ledger_store_rollback(struct ledger_store *store);
 
 /* `time`: ms since 1970. An earlier calendar of the very same key is replaced. */
@@ -69,8 +77,35 @@ bool ledger_store_keep(struct ledger_store *store, const struct ledger_key *key,
 bool ledger_store_record(struct ledger_store *store, const struct record *record,
 			 struct problem *why);
 
+/* A call to Cronofy that is about to be made. */
+struct ledger_call {
+	struct ledger_lease lease;
+	bool in_doubt; /* an earlier one for the invite was begun, and nobody knows how it ended */
+};
+
+enum ledger_begun {
+	LEDGER_BEGUN,
+	LEDGER_TAKEN, /* somebody is in a call for this very message already */
+	LEDGER_NOT_BEGUN,
+};
+
 /*
- * Removes at most `most` records and `most` calendars that are older than `before`, outside of a
+ * Writes down that a call for this message is about to be made, at `time`, under call->lease, and sets
+ * call->in_doubt. Without a Message-ID nobody else's lease counts.
+ */
+enum ledger_begun ledger_store_begin_call(struct ledger_store *store, const struct ledger_key *key,
+					  long long time, struct ledger_call *call,
+					  struct problem *why);
+
+/*
+ * The call is over without a calendar. `answered`: and has cancelled nothing; what was in doubt before
+ * still is. With a calendar, ledger_store_keep() ends it.
+ */
+bool ledger_store_end_call(struct ledger_store *store, const struct ledger_key *key,
+			   const struct ledger_lease *lease, bool answered, struct problem *why);
+
+/*
+ * Removes at most `most` records, calendars and calls, of each, that are older than `before`, outside of a
  * transaction. Gives how many it removed; -1, and why, if it failed.
  */
 int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why);
@@ -107,6 +142,10 @@ bool ledger_store_each_about(struct ledger_store *store, const char *what,
 			     ledger_store_take_record *take, void *context, struct problem *why);
 bool ledger_store_each_since(struct ledger_store *store, long long since,
 			     ledger_store_take_record *take, void *context, struct problem *why);
+
+/* How many records have it that this very message came to this result; -1, and why. */
+long long ledger_store_count_same(struct ledger_store *store, const struct ledger_key *key,
+				  const char *result, struct problem *why);
 
 typedef void ledger_store_take_count(void *context, const char *account, const char *result,
 				     long long count, long long kept);

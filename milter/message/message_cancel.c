@@ -5,22 +5,53 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CALENDAR_TRIES 4 /* in Postfix's queue they take half an hour */
+
+/* on_unavailable; what no further try can mend is never put off. */
+static enum fallback choice_if_unavailable(const struct message *message)
+{
+	const enum fallback choice = message->config->on_unavailable;
+	const bool is_final = message->verdict.action == ACTION_REJECT;
+
+	return is_final && choice == FALLBACK_TEMPFAIL ? FALLBACK_REJECT : choice;
+}
+
 /* The invite was not cancelled, or there is no calendar to send: what the configuration chose. */
 static void fall_back(struct message *message, const char *enhanced)
 {
-	switch (outcome_row(message->verdict.outcome)->choice) {
+	struct verdict *verdict = &message->verdict;
+
+	switch (outcome_row(verdict->outcome)->choice) {
 	case CHOICE_NONE:
 		return;
 	case CHOICE_ON_REFUSED:
-		verdict_choose(&message->verdict, message->config->on_refused, enhanced);
+		verdict_choose(verdict, message->config->on_refused, enhanced);
 		break;
 	case CHOICE_ON_UNAVAILABLE:
-		verdict_choose(&message->verdict, message->config->on_unavailable, enhanced);
+		verdict_choose(verdict, choice_if_unavailable(message), enhanced);
+		break;
+	case CHOICE_ON_MAYBE_CANCELLED:
+		verdict_choose(verdict, message->config->on_maybe_cancelled, enhanced);
 		break;
 	}
-	if (message->verdict.action == ACTION_ACCEPT)
+	if (verdict->action == ACTION_ACCEPT)
 		header_edits_strip_tags(&message->headers, message->config->header,
 					&message->edits);
+}
+
+/* Cronofy refuses, and that may be because an earlier call had cancelled the invite. */
+static void handle_doubt(struct message *message)
+{
+	char shown[96];
+
+	problem_quote(shown, sizeof(shown), message->tag.id, strlen(message->tag.id));
+	message_decide(
+		message, OUTCOME_MAYBE_CANCELLED,
+		"invite \"%s\" of <%.100s>: %.300s; an earlier call whose answer was lost may "
+		"have cancelled it, and there is no calendar to send: the event may still be in "
+		"the recipient's calendar",
+		shown, message->invite_recipient, message->cancel.why.text);
+	fall_back(message, message->verdict.enhanced);
 }
 
 static void handle_failure(struct message *message)
@@ -65,37 +96,62 @@ static void attach(struct message *message)
 	message_accept(message, OUTCOME_CANCELLED);
 }
 
-/* Cancelled, if Cronofy's calendar will do. */
-static void take_calendar(struct message *message)
+/*
+ * The invite is cancelled, and its calendar cannot be sent. It is kept, and judged again when the
+ * message comes again: another version of this filter, or strict_calendar = no, may take it. After
+ * some tries that is not to be expected any more.
+ */
+static void refuse_calendar(struct message *message, const struct problem *why)
 {
-	struct problem why;
+	const long long tries = message_count_bad_calendars(message) + 1;
 
-	if (accept_calendar(message, &why)) {
-		if (message_keep(message))
-			attach(message);
-		return;
-	}
-	message_decide(message, OUTCOME_BAD_CALENDAR,
-		       "Cronofy: the calendar cannot be sent: %.640s", why.text);
+	if (tries < CALENDAR_TRIES)
+		message_decide(message, OUTCOME_BAD_CALENDAR,
+			       "Cronofy: the calendar cannot be sent: %.640s", why->text);
+	else
+		message_decide(message, OUTCOME_UNUSABLE_CALENDAR,
+			       "the invite is cancelled, but Cronofy's calendar cannot be sent: "
+			       "%.580s; tried %lld times",
+			       why->text, tries);
 	fall_back(message, message->verdict.enhanced);
 }
 
-/* Attaches the kept calendar that was found. False if it will not do (any more). */
-static bool use_kept_calendar(struct message *message, const char *kept)
+static void use_calendar(struct message *message)
 {
 	struct problem why;
 
-	if (accept_calendar(message, &why)) {
-		message->kept = kept;
+	if (accept_calendar(message, &why))
 		attach(message);
-		return true;
-	}
-	log_write(LOG_LEVEL_WARNING, "the kept calendar of invite %.100s cannot be sent: %s",
-		  message->tag.id, why.text);
-	calendar_free(&message->calendar);
-	buffer_free(&message->cancel.calendar);
-	message->calendar = (struct calendar){.uid = ""};
-	return false;
+	else
+		refuse_calendar(message, &why);
+}
+
+/* Kept before anything reads it: what reading does to us, the next try has it. */
+static void take_calendar(struct message *message)
+{
+	if (message_keep(message))
+		use_calendar(message);
+}
+
+/* `kept`: whence in the ledger it came. */
+static void use_kept_calendar(struct message *message, const char *kept)
+{
+	message->kept = kept;
+	use_calendar(message);
+}
+
+/* There is no answer that can be sent; perhaps there was one before. */
+static void handle_no_calendar(struct message *message)
+{
+	const bool may_be = cronofy_meaning(message->cancel.answer)->may_be_cancelled;
+
+	message_end_call(message);
+	if (may_be && message_find_latest(message))
+		use_kept_calendar(message, "fallback");
+	else if (may_be && message->call.in_doubt)
+		handle_doubt(message);
+	else
+		handle_failure(message);
 }
 
 void message_end_probe(struct message *message)
@@ -128,14 +184,20 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 				       "too many messages wait for Cronofy; try again later");
 		return;
 	}
-	if (message_find_same(message) && use_kept_calendar(message, "same_message"))
+	if (message_find_same(message)) {
+		use_kept_calendar(message, "same_message");
 		return;
+	}
 	if (message->decided)
 		return;
+	if (!message_begin_call(message, &request)) {
+		if (!message->decided)
+			use_kept_calendar(message, "same_message");
+		return;
+	}
 	cancel_invite(message->services->http, &request, &message->cancel);
 	if (message->cancel.outcome == CANCEL_DONE)
 		take_calendar(message);
-	else if (!cronofy_meaning(message->cancel.answer)->may_be_cancelled ||
-		 !message_find_latest(message) || !use_kept_calendar(message, "fallback"))
-		handle_failure(message);
+	else
+		handle_no_calendar(message);
 }

@@ -1,7 +1,13 @@
 #include "message_state.h"
 
+#include "clock.h"
+
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+
+#define TAKEN_PAUSE  200  /* ms between two looks at whether the other try is done */
+#define LEASE_MARGIN 5000 /* ms that a call may take beyond its deadline, with its calendar kept */
 
 /* A Message-ID that was cut could be another message's. */
 static const char *whole_message_id(const struct message *message)
@@ -38,6 +44,7 @@ static enum ledger_found find(struct message *message,
 	found = finder(message->services->ledger, &key, calendar);
 	if (found != LEDGER_FOUND)
 		buffer_free(calendar);
+	message->call.in_doubt |= found == LEDGER_DAMAGED; /* there was one, so it is cancelled */
 	return found;
 }
 
@@ -95,24 +102,100 @@ static void keep_shared(struct message *message)
 
 /* ---- the message's ways ---- */
 
+static void decide_no_ledger(struct message *message)
+{
+	message_decide(message, OUTCOME_NO_LEDGER,
+		       "the ledger cannot be used, so nothing was cancelled; try again later");
+}
+
 bool message_find_same(struct message *message)
 {
 	const enum ledger_found found = find(message, ledger_find_same);
 
 	if (found != LEDGER_FOUND && find_shared(message))
 		return true;
-	if (found != LEDGER_FOUND && message->config->ledger_required &&
-	    (found == LEDGER_FAILED ||
-	     (message->services->ledger && !ledger_is_usable(message->services->ledger))))
-		message_decide(
-			message, OUTCOME_NO_LEDGER,
-			"the ledger cannot be used, so nothing was cancelled; try again later");
+	if (found == LEDGER_FAILED && message->config->ledger_required)
+		decide_no_ledger(message);
 	return found == LEDGER_FOUND;
 }
 
 bool message_find_latest(struct message *message)
 {
 	return find(message, ledger_find_latest) == LEDGER_FOUND;
+}
+
+/* ---- the call ---- */
+
+/* False if the MTA is gone. */
+static bool sleep_a_while(const struct cancel_request *request, long long *next_progress)
+{
+	poll(NULL, 0, TAKEN_PAUSE);
+	if (clock_now() < *next_progress)
+		return true;
+	*next_progress = clock_now() + CANCEL_PROGRESS_INTERVAL;
+	return !request->progress || request->progress(request->context);
+}
+
+/* Another try of the message is in its call: waits for that, as long as there is time. */
+static enum ledger_begun begin(struct message *message, const struct cancel_request *request)
+{
+	const struct ledger_key key = key_of(message);
+	long long next_progress = clock_now() + CANCEL_PROGRESS_INTERVAL, left;
+	enum ledger_begun begun = LEDGER_TAKEN;
+	const bool in_doubt = message->call.in_doubt;
+
+	while (begun == LEDGER_TAKEN && (left = request->deadline - clock_now()) > 0) {
+		begun = ledger_begin_call(message->services->ledger, &key, left + LEASE_MARGIN,
+					  &message->call);
+		if (begun != LEDGER_TAKEN)
+			break;
+		if (!sleep_a_while(request, &next_progress))
+			return LEDGER_TAKEN;
+		if (message_find_same(message))
+			return LEDGER_TAKEN;
+	}
+	message->call.in_doubt |= in_doubt;
+	return begun;
+}
+
+bool message_begin_call(struct message *message, const struct cancel_request *request)
+{
+	enum ledger_begun begun = LEDGER_NOT_BEGUN;
+
+	if (!message->services->ledger)
+		return true;
+	begun = begin(message, request);
+	if (begun == LEDGER_BEGUN ||
+	    (begun == LEDGER_NOT_BEGUN && !message->config->ledger_required))
+		return true;
+	if (begun == LEDGER_NOT_BEGUN)
+		decide_no_ledger(message);
+	else if (!message->decided && message->cancel.calendar.length == 0)
+		message_decide(message, OUTCOME_IN_PROGRESS,
+			       "another try of this message is asking Cronofy; try again later");
+	return false;
+}
+
+void message_end_call(struct message *message)
+{
+	const struct ledger_key key = key_of(message);
+
+	if (message->services->ledger)
+		ledger_end_call(message->services->ledger, &key, &message->call,
+				!message->cancel.in_doubt);
+	message->call.in_doubt |= message->cancel.in_doubt;
+}
+
+/* ---- what became of it ---- */
+
+long long message_count_bad_calendars(struct message *message)
+{
+	const struct ledger_key key = key_of(message);
+
+	if (!message->services->ledger)
+		return 0;
+	return ledger_count_same(message->services->ledger, &key,
+				 outcome_row(OUTCOME_BAD_CALENDAR)->word);
 }
 
 bool message_keep(struct message *message)
@@ -124,8 +207,11 @@ bool message_keep(struct message *message)
 	keep_shared(message);
 	if (!message->services->ledger ||
 	    ledger_keep(message->services->ledger, &key, (struct span){text->data, text->length},
-			&why) ||
-	    !message->config->ledger_required)
+			&why))
+		return true;
+	message->cancel.in_doubt = true; /* for the next try: it is cancelled, and nothing kept */
+	message_end_call(message);
+	if (!message->config->ledger_required)
 		return true;
 	return message_decide(message, OUTCOME_NO_LEDGER,
 			      "the calendar could not be kept: %s; try again later", why.text);

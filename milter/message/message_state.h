@@ -50,6 +50,7 @@ struct message {
 	struct verdict verdict;
 	bool logged; /* the log has its line */
 	struct cancel_result cancel;
+	struct ledger_call call; /* as the ledger has it; in doubt: the invite may be cancelled */
 	const char *kept; /* a calendar of the ledger is used: same_message, fallback; or NULL */
 	struct calendar calendar;
 	struct rewrite rewrite;
@@ -122,8 +123,24 @@ void message_end_probe(struct message *message);
 bool message_find_same(struct message *message);
 bool message_find_latest(struct message *message);
 
-/* Keeps Cronofy's calendar. False: it could not be kept and has to be, which is decided. */
+/*
+ * Writes down that Cronofy is about to be called, until `deadline` (clock_now()) at most; waits while
+ * another try of the message is in its call. False: there is no call to be made: it is decided, or the
+ * other try's calendar is where Cronofy's would be.
+ */
+bool message_begin_call(struct message *message, const struct cancel_request *request);
+
+/* The call is over, and there is no calendar. */
+void message_end_call(struct message *message);
+
+/*
+ * Keeps Cronofy's calendar, which ends the call. False: it could not be kept and has to be, which is
+ * decided.
+ */
 bool message_keep(struct message *message);
+
+/* How often the ledger's record has it that this message's calendar was no good. */
+long long message_count_bad_calendars(struct message *message);
 
 /* Records what became of the message. `ms`: since its sender. */
 void message_record(struct message *message, long long ms);

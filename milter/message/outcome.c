@@ -63,15 +63,26 @@ static const struct outcome_row rows[] = {
 	[OUTCOME_UNAVAILABLE] = {"unavailable", ACTION_DEFER, "451", "", LOG_LEVEL_WARNING,
 				 CHOICE_ON_UNAVAILABLE, true,
 				 "Cronofy cannot be reached, or does not answer as it should"},
+	[OUTCOME_MAYBE_CANCELLED] =
+		{"maybe_cancelled", ACTION_REJECT, "554", "5.5.0", LOG_LEVEL_WARNING,
+		 CHOICE_ON_MAYBE_CANCELLED, true,
+		 "Cronofy refuses, and an earlier call whose answer was lost may have cancelled"},
 	[OUTCOME_BAD_CALENDAR] = {"bad_calendar", ACTION_DEFER, "451", "4.5.0", LOG_LEVEL_ERROR,
 				  CHOICE_ON_UNAVAILABLE, true,
 				  "Cronofy's calendar is not a cancellation that can be sent"},
+	[OUTCOME_UNUSABLE_CALENDAR] =
+		{"unusable_calendar", ACTION_REJECT, "554", "5.6.0", LOG_LEVEL_ERROR,
+		 CHOICE_ON_UNAVAILABLE, true,
+		 "the same after several tries: no further one is made"},
 	[OUTCOME_NO_TURN] = {"no_turn", ACTION_DEFER, "451", "4.4.5", LOG_LEVEL_WARNING,
 			     CHOICE_NONE, false,
 			     "its turn to call Cronofy would come after deadline"},
 	[OUTCOME_INTERRUPTED] = {"interrupted", ACTION_DEFER, "451", "4.4.2", LOG_LEVEL_WARNING,
 				 CHOICE_NONE, false,
 				 "the mail server hung up before Cronofy answered"},
+	[OUTCOME_IN_PROGRESS] = {"in_progress", ACTION_DEFER, "451", "4.4.5", LOG_LEVEL_WARNING,
+				 CHOICE_NONE, false,
+				 "another try of this message is calling Cronofy"},
 	[OUTCOME_BUSY] = {"busy", ACTION_DEFER, "451", "4.3.2", LOG_LEVEL_WARNING, CHOICE_NONE,
 			  false, "max_active messages are active already"},
 	[OUTCOME_STOPPING] = {"stopping", ACTION_DEFER, "451", "4.3.2", LOG_LEVEL_WARNING,
@@ -228,6 +239,7 @@ static const char *const choices[] = {
 	[CHOICE_NONE] = "-",
 	[CHOICE_ON_REFUSED] = "on_refused",
 	[CHOICE_ON_UNAVAILABLE] = "on_unavailable",
+	[CHOICE_ON_MAYBE_CANCELLED] = "on_maybe_cancelled",
 };
 
 static const char *const actions[] = {
@@ -258,7 +270,7 @@ static void write_codes(enum outcome outcome, char *out, size_t size)
 
 void outcome_write_table(struct buffer *out)
 {
-	static const char format[] = "%-19s  %-7s  %-14s  %-7s  %-7s  %-45s  %s\n";
+	static const char format[] = "%-19s  %-7s  %-18s  %-7s  %-7s  %-45s  %s\n";
 	char codes[64];
 
 	buffer_printf(out, format, "RESULT", "ACTION", "CHOICE", "LEVEL", "CRONOFY", "REPLY",

@@ -44,9 +44,12 @@ enum outcome {
 	OUTCOME_MISCONFIGURED,
 	OUTCOME_REFUSED,
 	OUTCOME_UNAVAILABLE,
+	OUTCOME_MAYBE_CANCELLED,
 	OUTCOME_BAD_CALENDAR,
+	OUTCOME_UNUSABLE_CALENDAR,
 	OUTCOME_NO_TURN,
 	OUTCOME_INTERRUPTED,
+	OUTCOME_IN_PROGRESS,
 	OUTCOME_BUSY,
 	OUTCOME_STOPPING,
 	OUTCOME_NO_LEDGER,
@@ -59,7 +62,8 @@ enum outcome {
 enum outcome_choice {
 	CHOICE_NONE,           /* the row's action */
 	CHOICE_ON_REFUSED,     /* the configuration's on_refused (enum fallback) */
-	CHOICE_ON_UNAVAILABLE, /* ... on_unavailable */
+	CHOICE_ON_UNAVAILABLE, /* ... on_unavailable; tempfail rejects what no try can mend */
+	CHOICE_ON_MAYBE_CANCELLED,
 };
 
 struct outcome_row {

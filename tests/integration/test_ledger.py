@@ -223,6 +223,144 @@ class TestSameMessage:
         assert len(cronofy.requests()) == 1
 
 
+class TestDoubt:
+    """A call was begun, and its answer never came: it may have cancelled."""
+
+    def killed_in_its_call(self, make, cronofy, **options):
+        """A filter that was killed after the invite was cancelled, and started again."""
+        cronofy.script("board-1", trouble("held"))
+        running = make(**options).start()
+        message = Delivery(running.socket, TAGGED)
+        cronofy.wait_for_requests(1)
+        running.kill()
+        with contextlib.suppress(OSError):
+            message.result()
+        cronofy.release()
+        return running.start()
+
+    @pytest.mark.parametrize("code", [404, 410, 422])
+    def test_after_a_kill_is_not_called_no_such_invite(self, make, cronofy, code):
+        running = self.killed_in_its_call(make, cronofy)
+        cronofy.script("board-1", forever(status(code)))
+        for message in (TAGGED, TAGGED, another(2)):
+            result = deliver(running, message)
+            assert result.reply.startswith("554 5.5.0"), result
+            assert "an earlier call whose answer was lost may have cancelled it" in result.reply
+        running.wait_for_log(rf"^warning: .*result=maybe_cancelled.*status={code}")
+
+    @pytest.mark.parametrize("choice, held", [("hold", True), ("deliver", False)])
+    def test_is_what_the_configuration_chose(self, make, cronofy, choice, held):
+        running = self.killed_in_its_call(make, cronofy, milter={"on_maybe_cancelled": choice})
+        cronofy.script("board-1", forever(status(404)))
+        result = deliver(running)
+        assert result.action == "accept" and bool(result.quarantine) == held, result
+        assert b"method=CANCEL" not in result.message_bytes
+
+    def test_ends_with_a_calendar(self, make, cronofy):
+        running = self.killed_in_its_call(make, cronofy)
+        assert_cancelled(deliver(running))
+        cronofy.script("board-1", forever(status(404)))
+        assert_cancelled(deliver(running, another(2)))  # the one that was kept
+
+    def test_is_of_its_invite_alone(self, make, cronofy):
+        running = self.killed_in_its_call(make, cronofy)
+        cronofy.script("board-2", forever(status(404)))
+        result = deliver(running, mail("X-Cancel-Invite: board-2"))
+        assert result.action == "reject" and "no such invite" in result.reply
+        assert "lost" not in result.reply
+
+    def test_is_left_by_an_answer_that_did_not_come_in_time(self, make, cronofy):
+        cronofy.script("board-1", delayed(3, status(200)))
+        running = make(cronofy={"timeout": "500ms", "attempts": 1}).start()
+        assert deliver(running).action == "tempfail"
+        cronofy.script("board-1", forever(status(404)))
+        assert "may have cancelled it" in deliver(running).reply
+
+    def test_is_not_left_by_who_could_not_be_reached(self, make, cronofy, workdir):
+        running = make(cronofy={"url": "http://127.0.0.1:1", "ca_file": None,
+                                "attempts": 1}).start()
+        assert deliver(running).action == "tempfail"
+        assert running.stop() == 0
+        assert count(workdir, "call") == 0
+
+    @pytest.mark.parametrize("code", [401, 404, 422, 429])
+    def test_is_not_left_by_an_answer(self, make, cronofy, workdir, code):
+        cronofy.script("board-1", forever(status(code)))
+        running = make(cronofy={"attempts": 1}).start()
+        assert "lost" not in deliver(running).reply
+        assert "lost" not in deliver(running).reply
+        assert running.stop() == 0
+        assert count(workdir, "call") == 0
+
+
+class TestOneCallForOneMessage:
+    def test_of_two_filters_one_calls_and_the_other_waits(self, make, cronofy, workdir):
+        cronofy.script("board-1", delayed(1.5))
+        one = make().start()
+        with FilterProcess(workdir.folder("other"), cronofy,
+                           ledger={"file": workdir / "ledger.db"}) as other:
+            first = Delivery(one.socket, TAGGED)
+            cronofy.wait_for_requests(1)
+            second = Delivery(other.socket, TAGGED)
+            assert calendar_of(second.result()) == calendar_of(first.result())
+            other.wait_for_log("result=cancelled.*kept=same_message")
+        assert len(cronofy.requests()) == 1
+
+    def test_is_made_by_the_next_if_the_first_gets_no_calendar(self, make, cronofy):
+        cronofy.script("board-1", delayed(1.5, status(429)))
+        running = make(cronofy={"attempts": 1}).start()
+        first = Delivery(running.socket, TAGGED)
+        cronofy.wait_for_requests(1)
+        second = Delivery(running.socket, TAGGED)
+        assert first.result().action == "tempfail"
+        assert_cancelled(second.result())
+        assert len(cronofy.requests()) == 2
+
+    def test_who_has_waited_for_too_long_comes_again(self, make, cronofy):
+        cronofy.script("board-1", trouble("held"))
+        running = make(cronofy={"timeout": "5s", "deadline": "5s"}).start()
+        with MilterSession(running.socket) as mta:
+            mta.begin(TAGGED, "eom")
+            cronofy.wait_for_requests(1)
+            running.reload(cronofy={"deadline": "500ms", "timeout": "500ms"})
+            running.wait_for_log("is in force")
+            result = deliver(running)
+            assert result.reply.startswith("451 4.4.5") and "another try" in result.reply, result
+        assert len(cronofy.requests()) == 1
+        cronofy.release()
+
+
+class TestBadCalendar:
+    """The invite is cancelled, and what Cronofy wrote is no calendar that can be sent."""
+
+    @pytest.mark.parametrize("choice, action", [("tempfail", "reject"), ("hold", "accept"),
+                                                ("deliver", "accept")])
+    def test_is_kept_and_judged_again_and_not_for_ever(self, make, cronofy, choice, action):
+        cronofy.script("board-1", forever(trouble("no_event")))
+        running = make(milter={"on_unavailable": choice}).start()
+        results = []
+        for number in range(4):
+            results.append(deliver(running))
+            log_of(running, "board-1", number + 1)  # is written
+        before = {"tempfail": "tempfail"}.get(choice, action)
+        assert [result.action for result in results] == [before] * 3 + [action]
+        assert len(cronofy.requests()) == 1
+        words = [one["result"] for one in log_of(running, "board-1", 4)]
+        assert words == ["bad_calendar"] * 3 + ["unusable_calendar"]
+        if action == "reject":
+            assert results[-1].reply.startswith("554 5.6.0"), results[-1]
+            assert "the invite is cancelled, but" in results[-1].reply
+
+    def test_may_be_taken_with_another_configuration(self, make, cronofy):
+        cronofy.script("board-1", trouble("status_confirmed"))
+        running = make(milter={"strict_calendar": True}).start()
+        assert deliver(running).action == "tempfail"
+        running.reload(milter={"strict_calendar": False})
+        running.wait_for_log("is in force")
+        assert_cancelled(deliver(running))
+        assert len(cronofy.requests()) == 1
+
+
 class TestKilledAtAnyMoment:
     def test_ends_in_one_delivery_and_asks_for_nothing_that_was_kept(self, make, cronofy, workdir):
         seed = int(os.environ.get("CIM_SEED", 1))

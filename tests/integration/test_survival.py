@@ -84,6 +84,12 @@ class House:
     def pause(self, longest=0.3):
         time.sleep(self.random.uniform(0, longest))
 
+    def know_all_invites(self):
+        """So that Cronofy knows which ones it has cancelled."""
+        for message in self.load.messages:
+            for recipient in message.recipients:
+                self.standin.create(message.invite, recipient)
+
     def refuse(self):
         for message in self.refused:
             self.standin.script(message.invite, forever(status(404)))
@@ -98,7 +104,7 @@ def start(request):
             folder=folder.folder("cronofy"), open=True, latency="30ms"))
         sink = ending.enter_context(contextlib.closing(Sink()))
 
-        def begin(milter=None, **options):
+        def begin(milter=None, second_cancel=None, **options):
             filter = FilterProcess(folder.folder("filter"), standin,
                                    milter={**MODES[request.param], **(milter or {})}, **options)
             filter.start()
@@ -112,6 +118,9 @@ def start(request):
             house = House(standin, filter, sink, server, load,
                           random.Random(f"{SEED} {request.node.name}"), load.messages[7::20])
             house.refuse()
+            if second_cancel:
+                house.know_all_invites()
+                standin.set(second_cancel=second_cancel)
             load.start()
             return house
 
@@ -175,6 +184,26 @@ def test_filter_is_killed(house, survived):
         house.pause()
         house.filter.start()
     assert_the_refused_bounced(survived(house), house)
+
+
+IN_DOUBT = "an earlier call whose answer was lost may have cancelled it"
+
+
+def test_filter_is_killed_and_a_second_cancel_is_refused(start, survived):
+    """Killed during a call: the invite is cancelled, and Cronofy says that there is none."""
+    house = start(second_cancel="404", ledger={"file": "ledger.db"})
+    for _ in house.moments():
+        house.filter.kill()
+        house.pause()
+        house.filter.start()
+    books = survived(house)
+    refused = {recipient for message in house.refused for recipient in message.recipients}
+    for recipient, got in books.outcomes.items():
+        if recipient not in refused:
+            assert all(IN_DOUBT in each.reason for each in got if each.bounced), (recipient, got)
+    # Most calls were not under way when the filter was killed; some should have been.
+    assert books.bounced - len(refused) <= house.everybody / 2
+    assert house.filter.log().count("result=maybe_cancelled") >= books.bounced - len(refused)
 
 
 def test_filter_is_down_for_a_while(house, survived):

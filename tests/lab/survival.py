@@ -163,6 +163,7 @@ class Outcome(NamedTuple):
     message_id: str
     uid: str
     sequence: str
+    reason: str = ""  # of a bounce
 
 
 class Books:
@@ -263,4 +264,5 @@ class Books:
             assert fields["Action"] == "failed"
             assert f'invite "{message.invite}" of <{recipient}>' in " ".join(
                 fields["Diagnostic-Code"].split()), fields["Diagnostic-Code"]
-            self.outcomes[recipient].append(Outcome(True, (), message.id, "", ""))
+            self.outcomes[recipient].append(Outcome(
+                True, (), message.id, "", "", " ".join(fields["Diagnostic-Code"].split())))

@@ -254,6 +254,63 @@ static void many_at_once_lose_nothing(void **state)
 	assert_integrity(path);
 }
 
+/* ---- calls ---- */
+
+static struct ledger_call begin_call(struct ledger *ledger, const char *message_id,
+				     enum ledger_begun expected)
+{
+	const struct ledger_key key = key_of("acme", "i-1", "ann@example.com", message_id);
+	struct ledger_call call;
+
+	assert_int_equal(ledger_begin_call(ledger, &key, HOUR, &call), expected);
+	return call;
+}
+
+static void a_call_that_is_begun_is_safe_from_a_kill_at_once(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger *ledger = start(path), *other = start(path);
+	const struct ledger_key key = key_of("acme", "i-1", "ann@example.com", "<1@x>");
+	struct ledger_call call = begin_call(ledger, "<1@x>", LEDGER_BEGUN);
+
+	assert_false(call.in_doubt);
+	assert_int_equal(sql(path, "SELECT count(*) FROM call"), 1);
+	begin_call(other, "<1@x>", LEDGER_TAKEN);
+	ledger_end_call(ledger, &key, &call, false);
+	wait_for_count(path, "SELECT count(*) FROM call WHERE owner = ''", 1);
+	assert_true(begin_call(other, "<1@x>", LEDGER_BEGUN).in_doubt);
+	ledger_free(ledger);
+	ledger_free(other);
+}
+
+/* It is brought to the disk while the call goes on, and costs its message no wait. */
+static void a_call_is_brought_to_the_disk_beside_it(void **state)
+{
+	struct ledger *ledger = start(ledger_path(*state));
+	const long long until = clock_now() + 10000;
+	int before;
+
+	assert_true(keep(ledger, "i-0", "<0@x>", "calendar"));
+	before = syncs;
+	begin_call(ledger, "<1@x>", LEDGER_BEGUN);
+	while (syncs == before && clock_now() < until)
+		poll(NULL, 0, 1);
+	assert_int_equal(syncs - before, 1);
+	ledger_free(ledger);
+}
+
+static void what_cannot_be_written_down_is_not_begun(void **state)
+{
+	const struct folder *folder = *state;
+	char path[128];
+	struct ledger *ledger;
+
+	snprintf(path, sizeof(path), "%s/none/ledger.db", folder->path);
+	ledger = start(path);
+	begin_call(ledger, "<1@x>", LEDGER_NOT_BEGUN);
+	ledger_free(ledger);
+}
+
 /* ---- trouble ---- */
 
 static void refuse_everything(struct ledger *ledger)
@@ -569,6 +626,9 @@ int main(void)
 		test(what_is_kept_is_on_the_disk_and_records_go_with_it),
 		test(many_at_once_share_commits),
 		test(many_at_once_lose_nothing),
+		test(a_call_that_is_begun_is_safe_from_a_kill_at_once),
+		test(a_call_is_brought_to_the_disk_beside_it),
+		test(what_cannot_be_written_down_is_not_begun),
 		test(a_directory_that_comes_later_is_enough),
 		test(a_file_that_is_no_ledger_is_left_until_it_is_moved_away),
 		test(a_ledger_that_is_moved_away_meanwhile_is_made_anew),

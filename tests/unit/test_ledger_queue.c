@@ -29,7 +29,7 @@ static void comes_out_as_it_went_in(void **state)
 	assert_true(ledger_queue_add(&queue, calendar));
 	assert_true(ledger_queue_add(&queue, record));
 	assert_int_equal(queue.calendars, 1);
-	assert_int_equal(queue.records, 1);
+	assert_int_equal(queue.unwaited, 1);
 	assert_ptr_equal(ledger_queue_take(&queue), calendar);
 	assert_ptr_equal(calendar->next, record);
 	assert_null(ledger_queue_take(&queue));
@@ -44,10 +44,10 @@ static void holds_so_many_calendars_and_no_more(void **state)
 
 	(void)state;
 	ledger_queue_init(&queue);
-	for (size_t i = 0; i < LEDGER_QUEUE_CALENDARS; i++)
+	for (size_t i = 0; i < LEDGER_QUEUE_WAITED; i++)
 		assert_true(ledger_queue_add(&queue, new_calendar()));
 	assert_false(ledger_queue_add(&queue, one_more));
-	assert_int_equal(queue.calendars, LEDGER_QUEUE_CALENDARS);
+	assert_int_equal(queue.calendars, LEDGER_QUEUE_WAITED);
 	finish(ledger_queue_take(&queue));
 	assert_true(ledger_queue_add(&queue, one_more));
 	finish(ledger_queue_take(&queue));
@@ -61,7 +61,7 @@ static void records_leave_room_for_calendars(void **state)
 
 	(void)state;
 	ledger_queue_init(&queue);
-	for (size_t i = 0; i < LEDGER_QUEUE_RECORDS; i++)
+	for (size_t i = 0; i < LEDGER_QUEUE_UNWAITED; i++)
 		assert_true(ledger_queue_add(&queue, ledger_entry_new_record(&kept)));
 	assert_false(ledger_queue_add(&queue, one_more));
 	assert_true(ledger_queue_add(&queue, new_calendar()));

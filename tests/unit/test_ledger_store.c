@@ -727,6 +727,153 @@ static void counts_by_account_and_result(void **state)
 	ledger_store_close(store);
 }
 
+/* ---- calls ---- */
+
+static const struct ledger_key called = {"acme", "i-1", "ann@example.com", "<1@x>"};
+static const struct ledger_key other_message = {"acme", "i-1", "ann@example.com", "<2@x>"};
+static const struct ledger_key other_recipient = {"acme", "i-1", "bob@example.com", "<1@x>"};
+
+static struct ledger_call begin_call(struct ledger_store *store, struct ledger_key key,
+				     enum ledger_begun expected)
+{
+	struct ledger_call call = {.lease = ledger_lease_new(60000)};
+	struct problem why = {.text = ""};
+
+	assert_true(ledger_store_begin(store, &why));
+	assert_int_equal(ledger_store_begin_call(store, &key, 1, &call, &why), expected);
+	assert_true(ledger_store_commit(store, &why));
+	return call;
+}
+
+static void end_call(struct ledger_store *store, struct ledger_key key,
+		     const struct ledger_call *call, bool answered)
+{
+	struct problem why = {.text = ""};
+
+	assert_true(ledger_store_begin(store, &why));
+	assert_true(ledger_store_end_call(store, &key, &call->lease, answered, &why));
+	assert_true(ledger_store_commit(store, &why));
+}
+
+static void a_call_that_was_answered_leaves_no_doubt(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger_store *store = open_store(path);
+	struct ledger_call call = begin_call(store, called, LEDGER_BEGUN);
+
+	assert_false(call.in_doubt);
+	end_call(store, called, &call, true);
+	call = begin_call(store, called, LEDGER_BEGUN);
+	assert_false(call.in_doubt);
+	keep(store, called, 1, "calendar");
+	assert_int_equal(sql(path, "SELECT count(*) FROM call"), 0);
+	ledger_store_close(store);
+}
+
+static void of_one_message_one_call_is_made_at_a_time(void **state)
+{
+	struct ledger_store *store = open_store(ledger_path(*state)),
+			    *other = open_store(ledger_path(*state));
+	struct ledger_call call = begin_call(store, called, LEDGER_BEGUN);
+
+	begin_call(store, called, LEDGER_TAKEN);
+	begin_call(other, called, LEDGER_TAKEN);
+	assert_true(begin_call(other, other_message, LEDGER_BEGUN).in_doubt);
+	assert_false(begin_call(other, other_recipient, LEDGER_BEGUN).in_doubt);
+	end_call(store, called, &call, true);
+	begin_call(other, called, LEDGER_BEGUN);
+	ledger_store_close(store);
+	ledger_store_close(other);
+}
+
+/* Whatever the next ones are answered, until there is a calendar. */
+static void what_was_not_answered_stays_in_doubt(void **state)
+{
+	const char *path = ledger_path(*state);
+	struct ledger_store *store = open_store(path);
+	struct ledger_call call = begin_call(store, called, LEDGER_BEGUN);
+
+	end_call(store, called, &call, false);
+	for (int i = 0; i < 3; i++) {
+		call = begin_call(store, called, LEDGER_BEGUN);
+		assert_true(call.in_doubt);
+		end_call(store, called, &call, true);
+	}
+	call = begin_call(store, other_message, LEDGER_BEGUN);
+	assert_true(call.in_doubt);
+	end_call(store, other_message, &call, true);
+	assert_int_equal(sql(path, "SELECT count(*) FROM call"), 1);
+	keep(store, called, 1, "calendar");
+	assert_false(begin_call(store, called, LEDGER_BEGUN).in_doubt);
+	ledger_store_close(store);
+}
+
+static void a_call_ends_by_its_own_word_only(void **state)
+{
+	struct ledger_store *store = open_store(ledger_path(*state));
+	struct ledger_call first = begin_call(store, called, LEDGER_BEGUN), second;
+
+	sql(ledger_path(*state), "UPDATE call SET until = since");
+	second = begin_call(store, called, LEDGER_BEGUN);
+	assert_true(second.in_doubt);
+	end_call(store, called, &first, true); /* it took longer than it said */
+	begin_call(store, called, LEDGER_TAKEN);
+	end_call(store, called, &second, true);
+	begin_call(store, called, LEDGER_BEGUN);
+	ledger_store_close(store);
+}
+
+/* As a filter that is killed: its process has ended, and nobody waited for it yet, or somebody did. */
+static void who_was_killed_keeps_nobody_waiting(void **state)
+{
+	const char *path = ledger_path(*state);
+
+	for (int waited = 0; waited < 2; waited++) {
+		struct ledger_store *store;
+		const pid_t child = fork();
+
+		if (child == 0) {
+			begin_call(open_store(path), called, LEDGER_BEGUN);
+			raise(SIGKILL);
+		}
+		if (waited)
+			waitpid(child, NULL, 0);
+		else
+			assert_int_equal(
+				waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+		store = open_store(path);
+		assert_true(begin_call(store, called, LEDGER_BEGUN).in_doubt);
+		sql(path, "DELETE FROM call");
+		ledger_store_close(store);
+		if (!waited)
+			waitpid(child, NULL, 0);
+	}
+}
+
+/* Nor one of before the machine was started anew, or with the number of a process of today. */
+static void a_lease_is_believed_only_as_far_as_it_can_be_true(void **state)
+{
+	struct ledger_lease lease = ledger_lease_new(60000), long_ago = lease, later = lease;
+
+	(void)state;
+	assert_true(ledger_lease_holds(&lease));
+	long_ago.until = long_ago.since;
+	assert_false(ledger_lease_holds(&long_ago));
+	later.since += 100000;
+	later.until += 100000;
+	assert_false(ledger_lease_holds(&later));
+	lease.owner[0] = '\0';
+	assert_false(ledger_lease_holds(&lease));
+	snprintf(lease.owner, sizeof(lease.owner), "nonsense");
+	assert_false(ledger_lease_holds(&lease));
+	lease = ledger_lease_new(60000);
+	*(strchr(strchr(lease.owner, ' ') + 1, ' ') + 1) ^= 1; /* its start */
+	assert_false(ledger_lease_holds(&lease));
+	lease = ledger_lease_new(60000);
+	lease.owner[0] = lease.owner[0] == '1' ? '2' : '1'; /* another namespace: who knows */
+	assert_true(ledger_lease_holds(&lease));
+}
+
 /* ---- pruning ---- */
 
 static void removes_the_oldest_and_no_more_than_asked(void **state)
@@ -804,6 +951,12 @@ int main(void)
 		test(many_attempts_come_each_once_and_in_order),
 		test(looking_for_something_walks_over_no_table),
 		test(counts_by_account_and_result),
+		test(a_call_that_was_answered_leaves_no_doubt),
+		test(of_one_message_one_call_is_made_at_a_time),
+		test(what_was_not_answered_stays_in_doubt),
+		test(a_call_ends_by_its_own_word_only),
+		test(who_was_killed_keeps_nobody_waiting),
+		test(a_lease_is_believed_only_as_far_as_it_can_be_true),
 		test(removes_the_oldest_and_no_more_than_asked),
 	};
 
