@@ -55,6 +55,12 @@ static void bound_arrays(struct redis_connection *connection)
 	reader->privdata = connection;
 }
 
+/* What hiredis or the server says: anything may be in it. */
+static const char *quote(char out[400], const char *text)
+{
+	return problem_quote(out, 400, text, strlen(text));
+}
+
 /* Until the descriptor is ready. False: not by then. */
 static bool wait_for(const redisContext *context, short events, long long deadline)
 {
@@ -72,6 +78,7 @@ static bool wait_for(const redisContext *context, short events, long long deadli
 
 static bool send_all(redisContext *context, long long deadline, struct problem *why)
 {
+	char shown[400];
 	int done = 0;
 
 	while (redisBufferWrite(context, &done) == REDIS_OK) {
@@ -82,7 +89,7 @@ static bool send_all(redisContext *context, long long deadline, struct problem *
 			return false;
 		}
 	}
-	problem_set(why, "%.400s", context->errstr);
+	problem_set(why, "%s", quote(shown, context->errstr));
 	return false;
 }
 
@@ -91,6 +98,7 @@ static redisReply *receive(redisContext *context, size_t most, long long deadlin
 {
 	size_t received = 0;
 	void *reply = NULL;
+	char shown[400];
 
 	while (redisGetReplyFromReader(context, &reply) == REDIS_OK && !reply) {
 		const size_t before = context->reader->len;
@@ -113,7 +121,7 @@ static redisReply *receive(redisContext *context, size_t most, long long deadlin
 		}
 	}
 	if (!reply)
-		problem_set(why, "%.400s", context->errstr);
+		problem_set(why, "%s", quote(shown, context->errstr));
 	return reply;
 }
 
@@ -210,12 +218,14 @@ static bool greet(struct redis_connection *connection, int count, const char **w
 		  long long deadline, struct problem *why)
 {
 	struct problem away;
+	char shown[400];
 	redisReply *reply = redis_connection_ask(connection, count, words, NULL, GREETING_MAXIMUM,
 						 deadline, &away);
 	const bool good = reply && reply->type != REDIS_REPLY_ERROR;
 
 	if (!good)
-		problem_set(why, "%.200s: %.400s", words[0], reply ? reply->str : away.text);
+		problem_set(why, "%.200s: %.400s", words[0],
+			    reply ? quote(shown, reply->str) : away.text);
 	if (reply)
 		freeReplyObject(reply);
 	return good;

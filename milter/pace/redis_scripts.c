@@ -100,8 +100,10 @@ static bool teach(struct redis_store *store, enum redis_script script, long long
 
 	if (!reply)
 		return false;
-	if (reply->type == REDIS_REPLY_STRING)
+	if (reply->type == REDIS_REPLY_STRING && reply->len == 40)
 		snprintf(store->digests[script], sizeof(store->digests[script]), "%s", reply->str);
+	else
+		redis_hang_up(store, "it answers nonsense");
 	freeReplyObject(reply);
 	return store->digests[script][0] != '\0';
 }

@@ -92,7 +92,7 @@ void redis_hang_up(struct redis_store *store, const char *reason)
 {
 	if (!store->redis)
 		return;
-	problem_set(&store->why, "%.600s", reason);
+	problem_set(&store->why, "%.600s", reason[0] ? reason : "an error without a text");
 	redis_connection_close(store->redis);
 	store->redis = NULL;
 }
@@ -102,6 +102,7 @@ redisReply *redis_ask(struct redis_store *store, int count, const char **words,
 {
 	struct problem why;
 	redisReply *reply;
+	char shown[400];
 
 	if (!store->redis)
 		return NULL;
@@ -110,7 +111,8 @@ redisReply *redis_ask(struct redis_store *store, int count, const char **words,
 		redis_hang_up(store, why.text);
 	} else if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) != 0) {
 		/* Read-only, out of memory, loading: as good as away. */
-		redis_hang_up(store, reply->str);
+		problem_quote(shown, sizeof(shown), reply->str, reply->len);
+		redis_hang_up(store, shown);
 		freeReplyObject(reply);
 		reply = NULL;
 	}
