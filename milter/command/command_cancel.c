@@ -45,17 +45,16 @@ static void keep_calendar(const struct config *config, const struct cancel_reque
 static int take_calendar(const struct config *config, const struct cancel_request *request,
 			 const struct cancel_result *result)
 {
+	const struct calendar_question question = {.recipient = request->recipient};
 	struct calendar calendar;
 	struct problem why;
 	int exit_code = EX_TEMPFAIL;
 
-	if (!calendar_accept(&calendar, buffer_span(&result->calendar), request->recipient, NULL,
-			     &why)) {
+	if (!calendar_accept(&calendar, buffer_span(&result->calendar), &question, &why)) {
 		fprintf(stderr, "cancel-invite-milter: Cronofy: the calendar cannot be sent: %s\n",
 			why.text);
 	} else {
-		if (calendar.warning.text[0])
-			fprintf(stderr, "warning: %s\n", calendar.warning.text);
+		output_findings(&calendar);
 		keep_calendar(config, request, result, &calendar);
 		output_write(stdout, calendar.text.data, calendar.text.length);
 		exit_code = output_finish();

@@ -53,31 +53,52 @@ static bool copy_body(void *context, size_t offset, const char *data, size_t len
 			     offset + length == rewriting->body.length, output_write, stdout);
 }
 
+/* Gives an exit code; fills `why` of the calendar's file. */
+static int read_file(const char *path, struct buffer *text, struct problem *why)
+{
+	FILE *stream = fopen(path, "re");
+	int exit_code = EX_OK;
+	char piece[16384];
+	size_t length;
+
+	if (!stream) {
+		problem_set(why, "%s: %s", path, strerror(errno));
+		return EX_NOINPUT;
+	}
+	/* Of one that is too large, enough is read to see that it is. */
+	while (text->length <= CALENDAR_MAXIMUM && !text->failed &&
+	       (length = fread(piece, 1, sizeof(piece), stream)) > 0)
+		buffer_append(text, piece, length);
+	if (ferror(stream)) {
+		problem_set(why, "%s: %s", path, strerror(errno));
+		exit_code = EX_IOERR;
+	} else if (text->failed) {
+		problem_set(why, "no memory for the calendar");
+		exit_code = EX_OSERR;
+	}
+	fclose(stream);
+	return exit_code;
+}
+
 /* Gives an exit code. */
 static int read_calendar(struct rewriting *rewriting, const char *path)
 {
-	struct buffer text = buffer_with_maximum(CALENDAR_MAXIMUM + 1);
+	const struct calendar_question question = {
+		.from = rewriting->headers.from[0] ? rewriting->headers.from : NULL,
+	};
+	struct buffer text = buffer_with_maximum(2 * CALENDAR_MAXIMUM);
 	struct problem why;
-	char piece[16384];
-	size_t length;
-	FILE *stream = fopen(path, "re");
-	bool good;
+	int exit_code = read_file(path, &text, &rewriting->why);
 
-	if (!stream) {
-		problem_set(&rewriting->why, "%s: %s", path, strerror(errno));
-		return EX_NOINPUT;
-	}
-	while ((length = fread(piece, 1, sizeof(piece), stream)) > 0)
-		buffer_append(&text, piece, length);
-	fclose(stream);
-	good = calendar_accept(&rewriting->calendar, (struct span){text.data, text.length}, NULL,
-			       rewriting->headers.from[0] ? rewriting->headers.from : NULL, &why);
-	if (!good)
+	if (exit_code == EX_OK &&
+	    !calendar_accept(&rewriting->calendar, buffer_span(&text), &question, &why)) {
 		problem_set(&rewriting->why, "%s: %.640s", path, why.text);
+		exit_code = why.cannot_tell ? EX_OSERR : EX_DATAERR;
+	}
+	if (exit_code == EX_OK)
+		output_findings(&rewriting->calendar);
 	buffer_free(&text);
-	if (good && rewriting->calendar.warning.text[0])
-		fprintf(stderr, "warning: %s\n", rewriting->calendar.warning.text);
-	return good ? EX_OK : EX_DATAERR;
+	return exit_code;
 }
 
 static int rewrite(struct rewriting *rewriting, const char *message_path, const char *calendar_path)

@@ -42,3 +42,11 @@ int output_buffer(struct buffer *text)
 	buffer_free(text);
 	return exit_code;
 }
+
+void output_findings(const struct calendar *calendar)
+{
+	if (calendar->warning.text[0])
+		fprintf(stderr, "warning: %s\n", calendar->warning.text);
+	if (calendar->mended.text[0])
+		fprintf(stderr, "mended: %s\n", calendar->mended.text);
+}

@@ -3,6 +3,7 @@
 #define OUTPUT_H
 
 #include "buffer.h"
+#include "calendar.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,9 @@ bool output_write(void *stream, const char *data, size_t length);
 int output_finish(void);
 
 int output_text(const char *text);
+
+/* What was found about a calendar, on standard error. */
+void output_findings(const struct calendar *calendar);
 
 /* Prints the buffer whole or, if it failed, not at all; and frees it. */
 int output_buffer(struct buffer *text);

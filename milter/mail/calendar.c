@@ -1,22 +1,26 @@
+/* Is this a cancellation that may be sent? The one room of libical. */
 #include "calendar.h"
 
-#include "utf8.h"
+#include "calendar_facts.h"
+#include "calendar_rules.h"
 
 #include <libical/ical.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* libical shares state between its callers (its errors, its time zones): one at a time. */
 static pthread_mutex_t libical_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- the text ---- */
+#define FOLD_WIDTH 75 /* octets, the CRLF not counted (RFC 5545, 3.1) */
+#define JUDGED_LINE_LENGTH                                                                         \
+	2000 /* octets; libical's time grows with the square of a line's length */
 
-#define NESTING_MAXIMUM 20
-#define FOLD_WIDTH      75 /* octets, the CRLF not counted (RFC 5545, 3.1) */
+/* ---- the text that is sent ---- */
 
-/* Appends one line, folded at UTF-8 boundaries where it is too long. */
+static const char method_line[] = "METHOD:CANCEL\r\n";
+
+/* Appends one content line, folded between characters where it is too long. */
 static void append_folded(struct buffer *out, struct span line)
 {
 	size_t width = FOLD_WIDTH;
@@ -24,344 +28,216 @@ static void append_folded(struct buffer *out, struct span line)
 	while (line.length > width) {
 		size_t cut = width;
 
-		while (cut > 1 && (line.at[cut] & 0xc0) == 0x80)
+		while ((line.at[cut] & 0xc0) == 0x80)
 			cut--;
 		buffer_append(out, line.at, cut);
 		buffer_append_text(out, "\r\n ");
-		line.at += cut;
-		line.length -= cut;
+		span_advance(&line, cut);
 		width = FOLD_WIDTH - 1;
 	}
 	buffer_append(out, line.at, line.length);
 	buffer_append_text(out, "\r\n");
 }
 
-/* Cuts the next line off the front of `rest`: it ends in CRLF, LF or CR, which go. */
-static struct span take_line(struct span *rest)
-{
-	struct span line = {rest->at, 0};
-	size_t end;
-
-	while (line.length < rest->length && rest->at[line.length] != '\n' &&
-	       rest->at[line.length] != '\r')
-		line.length++;
-	end = line.length;
-	if (end + 1 < rest->length && rest->at[end] == '\r' && rest->at[end + 1] == '\n')
-		end++;
-	if (end < rest->length)
-		end++;
-	rest->at += end;
-	rest->length -= end;
-	return line;
-}
-
-static bool begins_property(struct span line, const char *name)
-{
-	const size_t length = strlen(name);
-
-	return line.length > length && strncasecmp(line.at, name, length) == 0 &&
-	       (line.at[length] == ':' || line.at[length] == ';');
-}
-
-/* The components that are open, innermost last. */
-struct nesting {
-	struct span names[NESTING_MAXIMUM];
-	size_t depth;
-	size_t calendars; /* VCALENDARs that were begun at the top */
-	bool complete;   /* the line before was a BEGIN, an END or empty: nothing goes on with it */
-	bool has_method; /* the calendar has a METHOD, if only an empty one, which libical drops */
+/* A calendar that is being read. */
+struct work {
+	struct ical_reader reader;
+	struct calendar_facts facts;
+	struct buffer text;   /* that is sent */
+	struct buffer judged; /* that libical is given: as `text`, unfolded, without long lines */
+	size_t text_place;    /* where a METHOD belongs in `text`: behind VERSION */
+	size_t judged_place;
+	bool in_front; /* no component has begun inside the calendar */
 };
 
-/* Follows one line; false, and why, if the components are not properly nested. */
-static bool follow_line(struct nesting *nesting, struct span line, struct problem *why)
+static void write_line(struct work *work, const struct ical_line *line)
 {
-	const bool begins = line.length >= 6 && strncasecmp(line.at, "BEGIN:", 6) == 0;
-	const bool ends = line.length >= 4 && strncasecmp(line.at, "END:", 4) == 0;
-	struct span name = {line.at + (begins ? 6 : 4), line.length - (begins ? 6 : 4)};
+	append_folded(&work->text, line->whole);
+	if (line->whole.length <= JUDGED_LINE_LENGTH) {
+		buffer_append(&work->judged, line->whole.at, line->whole.length);
+		buffer_append_text(&work->judged, "\r\n");
+	}
+	if (line->depth == 1 &&
+	    (line->kind == ICAL_LINE_BEGIN || (work->in_front && span_is(line->name, "VERSION")))) {
+		work->text_place = work->text.length;
+		work->judged_place = work->judged.length;
+	}
+}
 
-	/* libical takes END;X=Y: for an END, other programs do not. */
-	if (!begins && !ends && (begins_property(line, "BEGIN") || begins_property(line, "END"))) {
-		problem_set(why, "a BEGIN or END in it has parameters");
+static bool take_line(struct work *work, const struct ical_line *line, struct problem *why)
+{
+	if (!calendar_facts_take(&work->facts, line, work->reader.first_number, why))
 		return false;
-	}
-	if (nesting->complete && line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t')) {
-		problem_set(why, "a BEGIN, an END or an empty line in it is folded");
-		return false;
-	}
-	nesting->complete = begins || ends || line.length == 0;
-	nesting->has_method |= nesting->depth == 1 && begins_property(line, "METHOD");
-	if (begins && nesting->depth < NESTING_MAXIMUM) {
-		nesting->calendars += nesting->depth == 0;
-		nesting->names[nesting->depth++] = name;
-		return true;
-	}
-	if (begins || (nesting->depth == 0 && line.length > 0)) {
-		problem_set(why, begins ? "its components are nested too deep"
-					: "it has text outside the VCALENDAR");
-		return false;
-	}
-	if (ends) {
-		struct span begun = nesting->names[--nesting->depth];
-
-		if (name.length != begun.length ||
-		    strncasecmp(name.at, begun.at, name.length) != 0) {
-			problem_set(why, "an END in it does not match its BEGIN");
-			return false;
-		}
-	}
+	work->in_front &= line->depth < 2;
+	/* RFC 5545, 3.6: the calendar's own properties come first, and some programs look there only. */
+	if (line->kind == ICAL_LINE_PROPERTY && span_is(line->name, "METHOD") && !work->in_front)
+		work->facts.broken[RULE_METHOD_MISPLACED] = true;
+	else
+		write_line(work, line);
 	return true;
 }
 
-/* Normalises line ends and folding into `out`; refuses what libical should not be asked about. */
-static bool normalise(struct buffer *out, struct span text, bool *has_method, struct problem *why)
+static bool read_lines(struct work *work, struct problem *why)
 {
-	struct nesting nesting = {.depth = 0};
-	size_t unfolded = 0;
-	struct span first;
+	struct ical_line line;
+	enum ical_next next;
 
-	if (text.length == 0) {
-		problem_set(why, "it is empty");
-		return false;
-	}
-	if (text.length > CALENDAR_MAXIMUM) {
-		problem_set(why, "it is larger than %zu bytes", CALENDAR_MAXIMUM);
-		return false;
-	}
-	if (!utf8_valid(text.at, text.length) || memchr(text.at, '\0', text.length)) {
-		problem_set(why, "it is not valid UTF-8 text");
-		return false;
-	}
-	if (text.length >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0) {
-		text.at += 3;
-		text.length -= 3;
-	}
-	text = span_trim(text);
-	first = text;
-	if (!span_is(take_line(&first), "BEGIN:VCALENDAR")) {
-		problem_set(why, "it does not begin with BEGIN:VCALENDAR");
-		return false;
-	}
-	while (text.length > 0) {
-		struct span line = take_line(&text);
-		bool continued = line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
-
-		unfolded = continued ? unfolded + line.length : line.length;
-		if (unfolded > CALENDAR_LINE_MAXIMUM) {
-			problem_set(why, "it has a line of more than %zu bytes",
-				    CALENDAR_LINE_MAXIMUM);
+	while ((next = ical_reader_next(&work->reader, &line, why)) == ICAL_NEXT_LINE)
+		if (!take_line(work, &line, why))
 			return false;
-		}
-		if (!follow_line(&nesting, line, why))
-			return false;
-		append_folded(out, line);
-	}
-	if (nesting.depth != 0 || nesting.calendars != 1) {
-		problem_set(why, nesting.calendars > 1 ? "it holds more than one VCALENDAR"
-						       : "it ends in the middle of a component");
-		return false;
-	}
-	*has_method = nesting.has_method;
-	return true;
+	work->facts.broken[RULE_EMPTY_LINES] = work->reader.dropped_empty_line;
+	return next == ICAL_NEXT_END && calendar_facts_finish(&work->facts, why);
 }
 
-/* Puts METHOD:CANCEL behind VERSION and its folded lines, or behind BEGIN:VCALENDAR without one. */
-static void insert_method(struct buffer *text)
+static void insert_method(struct buffer *text, size_t place)
 {
-	static const char method[] = "METHOD:CANCEL\r\n";
 	struct buffer result = buffer_with_maximum(text->maximum);
-	struct span rest = {text->data, text->length};
-	size_t at = 0;
-	bool in_version = false;
 
-	while (rest.length > 0) {
-		struct span line = take_line(&rest);
-		bool continued = line.length > 0 && (line.at[0] == ' ' || line.at[0] == '\t');
-
-		if (in_version && !continued)
-			break;
-		in_version |= begins_property(line, "VERSION");
-		if (at == 0 || in_version)
-			at = (size_t)(rest.at - text->data);
-		else if (begins_property(line, "BEGIN"))
-			break;
-	}
-	buffer_append(&result, text->data, at);
-	buffer_append(&result, method, sizeof(method) - 1);
-	buffer_append(&result, text->data + at, text->length - at);
+	buffer_append(&result, buffer_span(text).at, place);
+	buffer_append(&result, method_line, sizeof(method_line) - 1);
+	buffer_append(&result, buffer_span(text).at + place, text->length - place);
+	result.failed |= text->failed;
 	buffer_free(text);
 	*text = result;
 }
 
-/* ---- the checks ---- */
+/* ---- what libical says ---- */
 
-static void warn(struct calendar *calendar, const char *text)
+/* A TEXT value without its escapes (RFC 5545, 3.3.11). */
+static void unescape(char *out, const char *text)
 {
-	size_t used = strlen(calendar->warning.text);
-
-	snprintf(calendar->warning.text + used, sizeof(calendar->warning.text) - used, "%s%s",
-		 used > 0 ? "; " : "", text);
-}
-
-static bool has_property(icalcomponent *component, icalproperty_kind kind)
-{
-	return icalcomponent_get_first_property(component, kind) != NULL;
-}
-
-/* Is the calendar address a mailto: of this address (RFC 5545, 3.3.3)? */
-static bool is_address(const char *calendar_address, const char *address)
-{
-	static const char scheme[] = "mailto:";
-
-	return calendar_address && strncasecmp(calendar_address, scheme, sizeof(scheme) - 1) == 0 &&
-	       strcasecmp(calendar_address + sizeof(scheme) - 1, address) == 0;
-}
-
-static bool check_method(icalcomponent *root, bool has_method, struct problem *why)
-{
-	icalproperty *property = icalcomponent_get_first_property(root, ICAL_METHOD_PROPERTY);
-	char *method, shown[64] = "empty";
-
-	if (!has_method)
-		return true;
-	if (!property || icalproperty_get_method(property) != ICAL_METHOD_CANCEL) {
-		method = property ? icalproperty_get_value_as_string_r(property) : NULL;
-		if (method)
-			problem_quote(shown, sizeof(shown), method, strlen(method));
-		icalmemory_free_buffer(method);
-		problem_set(why, "its METHOD is %s, not CANCEL", shown);
-		return false;
+	while (*text) {
+		if (text[0] == '\\' && (text[1] == 'n' || text[1] == 'N')) {
+			*out++ = '\n';
+			text += 2;
+		} else {
+			text += text[0] == '\\' && text[1] && strchr("\\;,", text[1]);
+			*out++ = *text++;
+		}
 	}
-	if (icalcomponent_get_next_property(root, ICAL_METHOD_PROPERTY)) {
-		problem_set(why, "it has two METHODs");
-		return false;
-	}
-	return true;
+	*out = '\0';
 }
 
-/* RFC 5546, 3.2.5: what a cancellation is made of, and that it is about one event. */
-static bool check_events(struct calendar *calendar, icalcomponent *root, struct problem *why)
+static bool same_method(icalcomponent *root)
 {
-	const char *uid = NULL;
+	icalproperty *method = icalcomponent_get_first_property(root, ICAL_METHOD_PROPERTY);
 
-	for (icalcomponent *component = icalcomponent_get_first_component(root, ICAL_ANY_COMPONENT);
-	     component; component = icalcomponent_get_next_component(root, ICAL_ANY_COMPONENT)) {
-		icalcomponent_kind kind = icalcomponent_isa(component);
-		const char *own;
+	return method && icalproperty_get_method(method) == ICAL_METHOD_CANCEL &&
+	       !icalcomponent_get_next_property(root, ICAL_METHOD_PROPERTY);
+}
 
-		if (kind == ICAL_VTODO_COMPONENT || kind == ICAL_VJOURNAL_COMPONENT) {
-			problem_set(why, "it holds a VTODO or VJOURNAL");
+static bool same_events(icalcomponent *root, const char *uid, size_t events)
+{
+	for (icalcomponent *event = icalcomponent_get_first_component(root, ICAL_VEVENT_COMPONENT);
+	     event; event = icalcomponent_get_next_component(root, ICAL_VEVENT_COMPONENT)) {
+		const char *other = icalcomponent_get_uid(event);
+
+		if (!other || strcmp(other, uid) != 0 || events-- == 0)
 			return false;
-		}
-		if (kind != ICAL_VEVENT_COMPONENT)
-			continue;
-		own = icalcomponent_get_uid(component);
-		if (!own || !own[0]) {
-			problem_set(why, "an event in it has no UID");
-			return false;
-		}
-		if (uid && strcmp(uid, own) != 0) {
-			problem_set(why, "it is about events with different UIDs");
-			return false;
-		}
-		uid = own;
 	}
-	if (!uid) {
-		problem_set(why, "it holds no VEVENT");
-		return false;
-	}
-	snprintf(calendar->uid, sizeof(calendar->uid), "%s", uid);
-	return true;
+	return events == 0;
 }
 
-static void check_time_zones(struct calendar *calendar, icalcomponent *root, icalcomponent *event)
+/* Under the lock. */
+static bool judge(const char *text, const char *uid, size_t events, struct problem *why)
 {
-	for (icalproperty *property = icalcomponent_get_first_property(event, ICAL_ANY_PROPERTY);
-	     property; property = icalcomponent_get_next_property(event, ICAL_ANY_PROPERTY)) {
-		icalparameter *zone =
-			icalproperty_get_first_parameter(property, ICAL_TZID_PARAMETER);
+	icalcomponent *root;
+	bool same, no_memory;
 
-		if (zone && !icalcomponent_get_timezone(root, icalparameter_get_tzid(zone))) {
-			warn(calendar, "a TZID has no VTIMEZONE");
-			return;
-		}
-	}
-}
-
-static bool has_attendee(icalcomponent *event, const char *recipient)
-{
-	for (icalproperty *property =
-		     icalcomponent_get_first_property(event, ICAL_ATTENDEE_PROPERTY);
-	     property; property = icalcomponent_get_next_property(event, ICAL_ATTENDEE_PROPERTY))
-		if (is_address(icalproperty_get_attendee(property), recipient))
-			return true;
-	return false;
-}
-
-/* What a program may stumble over; each finding is named once, for the first event that has it. */
-static void find_warnings(struct calendar *calendar, icalcomponent *root, const char *recipient,
-			  const char *from)
-{
-	icalcomponent *event = icalcomponent_get_first_component(root, ICAL_VEVENT_COMPONENT);
-	icalproperty *property;
-
-	if (!has_property(root, ICAL_PRODID_PROPERTY))
-		warn(calendar, "no PRODID");
-	if (!has_property(root, ICAL_VERSION_PROPERTY))
-		warn(calendar, "no VERSION");
-	if (!has_property(event, ICAL_DTSTAMP_PROPERTY))
-		warn(calendar, "no DTSTAMP");
-	property = icalcomponent_get_first_property(event, ICAL_STATUS_PROPERTY);
-	if (property && icalproperty_get_status(property) != ICAL_STATUS_CANCELLED)
-		warn(calendar, "STATUS is not CANCELLED");
-	property = icalcomponent_get_first_property(event, ICAL_SEQUENCE_PROPERTY);
-	if (property)
-		snprintf(calendar->sequence, sizeof(calendar->sequence), "%d",
-			 icalproperty_get_sequence(property));
-	else
-		warn(calendar, "no SEQUENCE");
-	property = icalcomponent_get_first_property(event, ICAL_ORGANIZER_PROPERTY);
-	if (!property)
-		warn(calendar, "no ORGANIZER");
-	else if (from && !is_address(icalproperty_get_organizer(property), from))
-		warn(calendar, "From is not the ORGANIZER");
-	if (recipient && !has_attendee(event, recipient))
-		warn(calendar, "no ATTENDEE is the recipient");
-	check_time_zones(calendar, root, event);
-}
-
-bool calendar_accept(struct calendar *calendar, struct span text, const char *recipient,
-		     const char *from, struct problem *why)
-{
-	icalcomponent *root = NULL;
-	bool good = false, has_method = false;
-
-	*calendar = (struct calendar){.text = buffer_with_maximum(2 * CALENDAR_MAXIMUM)};
-	if (!normalise(&calendar->text, text, &has_method, why))
-		return false;
-	if (calendar->text.failed) {
-		problem_set(why, "no memory for it");
-		return false;
-	}
-
-	pthread_mutex_lock(&libical_lock);
 	icalerror_set_errors_are_fatal(0);
-	root = icalparser_parse_string(calendar->text.data);
-	if (!root || icalcomponent_isa(root) != ICAL_VCALENDAR_COMPONENT)
-		problem_set(why, "it cannot be parsed as one VCALENDAR");
-	else
-		good = check_method(root, has_method, why) && check_events(calendar, root, why);
-	if (good)
-		find_warnings(calendar, root, recipient, from);
+	icalerror_clear_errno();
+	root = icalparser_parse_string(text);
+	same = root && icalcomponent_isa(root) == ICAL_VCALENDAR_COMPONENT && same_method(root) &&
+	       same_events(root, uid, events);
+	no_memory = icalerrno == ICAL_NEWFAILED_ERROR || (!root && icalerrno == ICAL_NO_ERROR);
 	if (root)
 		icalcomponent_free(root);
-	pthread_mutex_unlock(&libical_lock);
+	if (!same && no_memory)
+		problem_cannot_tell(why, "no memory for the calendar");
+	else if (!same)
+		calendar_rule_break(why, RULE_LIBICAL, 0);
+	return same;
+}
 
-	if (good && !has_method)
-		insert_method(&calendar->text);
-	if (good && calendar->text.failed) {
-		problem_set(why, "no memory for it");
+static bool lock_libical(const struct calendar_question *question)
+{
+	if (!question->wait)
+		return pthread_mutex_lock(&libical_lock) == 0;
+	while (pthread_mutex_trylock(&libical_lock) != 0)
+		if (!question->wait(question->context))
+			return false;
+	return true;
+}
+
+static bool ask_libical(const struct work *work, const struct calendar_question *question,
+			const char *uid, struct problem *why)
+{
+	bool good;
+
+	if (!lock_libical(question)) {
+		problem_cannot_tell(why, "other calendars were checked for too long");
 		return false;
 	}
+	good = judge(work->judged.data, uid, work->facts.events, why);
+	pthread_mutex_unlock(&libical_lock);
+	return good;
+}
+
+/* ---- the outside ---- */
+
+static bool accept_lines(struct work *work, struct calendar *calendar, struct span text,
+			 const struct calendar_question *question, struct problem *why)
+{
+	char uid[CALENDAR_UID_MAXIMUM + 1];
+
+	if (!ical_reader_start(&work->reader, text, why) || !read_lines(work, why))
+		return false;
+	if (work->facts.methods == 0 || work->facts.broken[RULE_METHOD_MISPLACED]) {
+		insert_method(&work->text, work->text_place);
+		insert_method(&work->judged, work->judged_place);
+	}
+	if (work->text.failed || work->judged.failed) {
+		problem_cannot_tell(why, "no memory for the calendar");
+		return false;
+	}
+	unescape(uid, work->facts.uid);
+	snprintf(calendar->uid, sizeof(calendar->uid), "%s", uid);
+	memcpy(calendar->sequence, work->facts.sequence, sizeof(calendar->sequence));
+	return ask_libical(work, question, uid, why);
+}
+
+static void note_findings(struct calendar *calendar, const struct calendar_facts *facts)
+{
+	for (size_t i = 0; i < CALENDAR_RULES; i++) {
+		const enum calendar_rule rule = (enum calendar_rule)i;
+
+		if (facts->broken[i])
+			calendar_rule_note(calendar_rule_row(rule)->effect == CALENDAR_MENDED
+						   ? &calendar->mended
+						   : &calendar->warning,
+					   rule);
+	}
+}
+
+bool calendar_accept(struct calendar *calendar, struct span text,
+		     const struct calendar_question *question, struct problem *why)
+{
+	struct work work = {
+		.facts = calendar_facts_new(question->recipient, question->from),
+		.text = buffer_with_maximum(2 * CALENDAR_MAXIMUM),
+		.judged = buffer_with_maximum(2 * CALENDAR_MAXIMUM),
+		.in_front = true,
+	};
+	bool good;
+
+	*calendar = (struct calendar){.text = buffer_with_maximum(0)};
+	good = accept_lines(&work, calendar, text, question, why);
+	if (good)
+		note_findings(calendar, &work.facts);
+	calendar->text = work.text;
+	ical_reader_free(&work.reader);
+	calendar_facts_free(&work.facts);
+	buffer_free(&work.judged);
 	return good;
 }
 

@@ -13,17 +13,22 @@
 
 #define SMTP_LINE 998 /* RFC 5321, 4.5.3.1.6, the CRLF not counted */
 
-/* Can it travel as it is, ASCII in lines fit for SMTP? Spam filters punish needless base64. */
-static bool is_7bit(struct span text)
+/*
+ * Can it travel as it is, ASCII in lines fit for SMTP? Spam filters punish needless base64. A line
+ * that begins with "--" may be a delimiter of the message around it (RFC 2046, 5.1.1) or one of ours:
+ * in base64 there is no such line.
+ */
+static bool is_fit_for_7bit(struct span text)
 {
-	size_t line = 0;
-
 	if (!utf8_is_ascii(text.at, text.length))
 		return false;
-	for (size_t i = 0; i < text.length; i++) {
-		line = text.at[i] == '\n' ? 0 : line + (text.at[i] != '\r');
-		if (line > SMTP_LINE)
+	while (text.length > 0) {
+		const char *newline = memchr(text.at, '\n', text.length);
+		const size_t length = newline ? (size_t)(newline - text.at) + 1 : text.length;
+
+		if (length > SMTP_LINE + 2 || (length >= 2 && memcmp(text.at, "--", 2) == 0))
 			return false;
+		span_advance(&text, length);
 	}
 	return true;
 }
@@ -31,7 +36,7 @@ static bool is_7bit(struct span text)
 /* CAL: the part that calendars act on. Without a disposition or a name: Apple Mail, Evolution. */
 static void append_calendar_part(struct buffer *out, const char *boundary, struct span calendar)
 {
-	const bool plain = is_7bit(calendar);
+	const bool plain = is_fit_for_7bit(calendar);
 
 	buffer_printf(out,
 		      "--%s\r\n"

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define CALENDAR_TRIES 4 /* in Postfix's queue they take half an hour */
 
@@ -67,12 +68,46 @@ static void handle_failure(struct message *message)
 	fall_back(message, outcome_enhanced(cancel->answer));
 }
 
-static bool accept_calendar(struct message *message, struct problem *why)
-{
-	const struct buffer *text = &message->cancel.calendar;
+/* Who waits for another message's calendar to be checked: as long as for Cronofy. */
+struct calendar_turn {
+	const struct cancel_request *request;
+	long long progress_due; /* clock_now() */
+};
 
-	if (!calendar_accept(&message->calendar, (struct span){text->data, text->length},
-			     message->invite_recipient, message->headers.from, why))
+#define CALENDAR_TURN_PAUSE_MS    2
+#define CALENDAR_TURN_PROGRESS_MS 1000
+
+static bool wait_for_turn(void *context)
+{
+	const struct timespec pause = {.tv_nsec = CALENDAR_TURN_PAUSE_MS * 1000000L};
+	struct calendar_turn *turn = context;
+	const struct cancel_request *request = turn->request;
+	const long long now = clock_now();
+
+	if (now >= request->deadline)
+		return false;
+	if (request->progress && now >= turn->progress_due) {
+		turn->progress_due = now + CALENDAR_TURN_PROGRESS_MS;
+		if (!request->progress(request->context))
+			return false;
+	}
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static bool accept_calendar(struct message *message, const struct cancel_request *request,
+			    struct problem *why)
+{
+	struct calendar_turn turn = {request, clock_now() + CALENDAR_TURN_PROGRESS_MS};
+	const struct calendar_question question = {
+		.recipient = message->invite_recipient,
+		.from = message->headers.from,
+		.wait = wait_for_turn,
+		.context = &turn,
+	};
+
+	if (!calendar_accept(&message->calendar, buffer_span(&message->cancel.calendar), &question,
+			     why))
 		return false;
 	if (!message->config->strict_calendar || !message->calendar.warning.text[0])
 		return true;
@@ -116,38 +151,41 @@ static void refuse_calendar(struct message *message, const struct problem *why)
 	fall_back(message, message->verdict.enhanced);
 }
 
-static void use_calendar(struct message *message)
+static void use_calendar(struct message *message, const struct cancel_request *request)
 {
 	struct problem why;
 
-	if (accept_calendar(message, &why))
+	if (accept_calendar(message, request, &why))
 		attach(message);
+	else if (why.cannot_tell)
+		message_decide(message, OUTCOME_FAILED, "%s", why.text);
 	else
 		refuse_calendar(message, &why);
 }
 
 /* Kept before anything reads it: what reading does to us, the next try has it. */
-static void take_calendar(struct message *message)
+static void take_calendar(struct message *message, const struct cancel_request *request)
 {
 	if (message_keep(message))
-		use_calendar(message);
+		use_calendar(message, request);
 }
 
 /* `kept`: whence in the ledger it came. */
-static void use_kept_calendar(struct message *message, const char *kept)
+static void use_kept_calendar(struct message *message, const struct cancel_request *request,
+			      const char *kept)
 {
 	message->kept = kept;
-	use_calendar(message);
+	use_calendar(message, request);
 }
 
 /* There is no answer that can be sent; perhaps there was one before. */
-static void handle_no_calendar(struct message *message)
+static void handle_no_calendar(struct message *message, const struct cancel_request *request)
 {
 	const bool may_be = cronofy_meaning(message->cancel.answer)->may_be_cancelled;
 
 	message_end_call(message);
 	if (may_be && message_find_latest(message))
-		use_kept_calendar(message, "fallback");
+		use_kept_calendar(message, request, "fallback");
 	else if (may_be && message->call.in_doubt)
 		handle_doubt(message);
 	else
@@ -185,19 +223,19 @@ void message_cancel(struct message *message, cancel_progress *progress, void *co
 		return;
 	}
 	if (message_find_same(message)) {
-		use_kept_calendar(message, "same_message");
+		use_kept_calendar(message, &request, "same_message");
 		return;
 	}
 	if (message->decided)
 		return;
 	if (!message_begin_call(message, &request)) {
 		if (!message->decided)
-			use_kept_calendar(message, "same_message");
+			use_kept_calendar(message, &request, "same_message");
 		return;
 	}
 	cancel_invite(message->services->http, &request, &message->cancel);
 	if (message->cancel.outcome == CANCEL_DONE)
-		take_calendar(message);
+		take_calendar(message, &request);
 	else
-		handle_no_calendar(message);
+		handle_no_calendar(message, &request);
 }

@@ -28,6 +28,8 @@ static void log_calendar(struct message *message, struct log_line *line)
 		log_field(line, "sequence", message->calendar.sequence);
 	if (message->calendar.warning.text[0])
 		log_field(line, "warning", message->calendar.warning.text);
+	if (message->calendar.mended.text[0])
+		log_field(line, "mended", message->calendar.mended.text);
 	if (message->headers.signed_already && message->has_new_body)
 		log_field(line, "signature", "broken; run this filter before the DKIM signer");
 }

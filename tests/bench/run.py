@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Runs the benchmarks and prints one table: run.py BUILD [NAME]…
 
-NAME is untagged, rewriting, cancelling, ledger, pacing, postfix, queued, queued_sendmail or bulk;
-without any, all are run.
+NAME is untagged, calendars, rewriting, cancelling, ledger, pacing, postfix, queued,
+queued_sendmail or bulk; without any, all are run.
 
 Nothing here fails because a machine is slow: each figure stands beside a baseline of the same
 run, and beside its target.
@@ -16,13 +16,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import (bulk, cancelling, ledger, pacing, postfix, queued, queued_sendmail,  # noqa: E402
-                   rewriting, table, untagged)
+from bench import (bulk, calendars, cancelling, ledger, pacing, postfix, queued,  # noqa: E402
+                   queued_sendmail, rewriting, table, untagged)
 from lab import tools  # noqa: E402
 
-BENCHES = {"untagged": untagged, "rewriting": rewriting, "cancelling": cancelling, "ledger": ledger,
-           "pacing": pacing, "postfix": postfix, "queued": queued, "queued_sendmail": queued_sendmail,
-           "bulk": bulk}
+BENCHES = {"untagged": untagged, "calendars": calendars, "rewriting": rewriting,
+           "cancelling": cancelling, "ledger": ledger, "pacing": pacing, "postfix": postfix,
+           "queued": queued, "queued_sendmail": queued_sendmail, "bulk": bulk}
 
 
 def main(build, *names):

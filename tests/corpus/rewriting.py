@@ -39,7 +39,7 @@ def mime_tree_gmime():
 @dataclass
 class Rewriting:
     original: bytes             # as an MTA would give it: a Unix text file's line ends made CRLF
-    calendar: bytes             # as it has to be sent
+    given_calendar: bytes
     status: int
     output: bytes
     errors: str
@@ -49,8 +49,13 @@ class Rewriting:
         done = subprocess.run([binary(), "--rewrite", message, "--calendar", calendar],
                               capture_output=True, timeout=60, check=False)
         return cls(with_crlf_like_an_mta(Path(message).read_bytes()),
-                   prepared_calendar(Path(calendar).read_bytes()),
+                   Path(calendar).read_bytes(),
                    done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+
+    @functools.cached_property
+    def calendar(self):
+        """As it has to be sent."""
+        return prepared_calendar(self.given_calendar)
 
     @functools.cached_property
     def original_parts(self):
@@ -182,7 +187,7 @@ class Rewriting:
         assert part.content == self.calendar
         assert unfolded_fields(part) == [
             ("Content-Type", 'text/calendar; charset="UTF-8"; method=CANCEL'),
-            ("Content-Transfer-Encoding", "7bit" if self.calendar.isascii() else "base64")]
+            ("Content-Transfer-Encoding", "7bit" if is_fit_for_7bit(self.calendar) else "base64")]
 
     def check_attached_calendar(self):
         part = self.parts_of_type("application/ics")[-1]
@@ -371,13 +376,21 @@ def common_prefix_length(a, i, b, j):
 # ---- the calendar ----
 
 def prepared_calendar(text):
-    """Cronofy's text as it has to be sent: no BOM, CRLF, a METHOD, folded between characters."""
-    text = re.sub(rb"\r?\n", b"\r\n", text.removeprefix(b"\xef\xbb\xbf"))
-    if not text.endswith(b"\r\n"):
-        text += b"\r\n"
-    if b"\r\nMETHOD:" not in text:
-        text = text.replace(b"\r\nVERSION:2.0\r\n", b"\r\nVERSION:2.0\r\nMETHOD:CANCEL\r\n")
-    return b"".join(fold(line) for line in text.splitlines())
+    """
+    Cronofy's text as it has to be sent: no BOM, no empty lines, no control characters, CRLF, METHOD
+    in front, folded between characters.
+    """
+    text = re.sub(rb"(\r?\n)+", b"\n", text.removeprefix(b"\xef\xbb\xbf").strip())
+    text = re.sub(rb"\n[ \t]", b"", text)
+    lines = re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", b"", text).split(b"\n")
+    if b"METHOD:CANCEL" not in lines[:lines.index(b"BEGIN:VEVENT")]:
+        lines = [line for line in lines if line != b"METHOD:CANCEL"]
+        lines.insert(lines.index(b"VERSION:2.0") + 1, b"METHOD:CANCEL")
+    return b"".join(map(fold, lines))
+
+
+def is_fit_for_7bit(calendar):
+    return calendar.isascii() and not any(line.startswith(b"--") for line in calendar.splitlines())
 
 
 def fold(line):

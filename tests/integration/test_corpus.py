@@ -27,6 +27,31 @@ from lab import mime_tree  # noqa: E402
 from lab.workdir import Workdir  # noqa: E402
 
 CALENDARS = sorted((CORPUS / "calendars").glob("*.ics"))
+BAD_CALENDARS = {
+    "control-character-in-method": "a control character in METHOD, UID",
+    "control-character-in-uid": "a control character in METHOD, UID",
+    "cr-before-a-fold": "a CR without LF in it (line 14)",
+    "cr-cr-lf": "a CR without LF in it (line 1)",
+    "cr-only": "a CR without LF in it (line 1)",
+    "deep": "nested deeper than 20",
+    "event-in-an-event": "a VEVENT inside",
+    "half-a-character": "not valid UTF-8",
+    "libical-reads-another-uid": "libical",
+    "line-end-in-a-quoted-parameter": "name;parameters:value (RFC 5545, 3.1) (line 15)",
+    "line-without-a-colon": "(line 15)",
+    "lone-cr": "a CR without LF in it (line 14)",
+    "many-parameters": "more than 50 parameters (line 15)",
+    "not-utf8": "not valid UTF-8",
+    "nul": "a NUL",
+    "parameter-without-a-value": "(line 15)",
+    "quote-inside-a-parameter": "(line 15)",
+    "quote-left-open": "(line 15)",
+    "request-behind-the-event": "not CANCEL but REQUEST",
+    "truncated": "in the middle",
+    "two-methods": "two METHODs",
+    "two-uids": "two UIDs",
+    "uid-cut-by-a-line-end": "name;parameters:value (RFC 5545, 3.1) (line 7)",
+}
 USUAL_CALENDAR = CORPUS / "calendars/ascii-lf.ics"
 
 
@@ -198,6 +223,33 @@ def test_second_rewriting_is_refused(name, tmp_path):
     again = tmp_path / "again.eml"
     again.write_bytes(b"X-Cancel-Invite: corpus-invite\r\n" + rewritten(name).output)
     Rewriting.run(again, USUAL_CALENDAR).check_refused("already")
+
+
+def test_every_bad_calendar_is_expected():
+    assert sorted(path.stem for path in (CORPUS / "bad-calendars").iterdir()) == sorted(BAD_CALENDARS)
+
+
+@pytest.mark.parametrize("name", BAD_CALENDARS)
+def test_calendar_that_leaves_doubt_is_refused(name):
+    result = Rewriting.run(messages()["plain"], CORPUS / "bad-calendars" / f"{name}.ics")
+    result.check_refused(BAD_CALENDARS[name])
+
+
+@pytest.mark.parametrize("calendar, mended", [
+    ("ascii-crlf", ""),
+    ("blank-lines", "empty lines dropped"),
+    ("control-characters", "control characters dropped"),
+    ("fold-in-a-character", ""),
+    ("inline-attachment", ""),
+    ("line-over-998", ""),
+    ("method-behind-the-event", "METHOD:CANCEL put in front of the events"),
+    ("method-inside-the-event", "METHOD:CANCEL put in front of the events"),
+    ("no-method", "METHOD:CANCEL put in"),
+    ("attendee-by-email-parameter", ""),
+])
+def test_what_was_mended_is_said(calendar, mended):
+    errors = rewritten("plain", CORPUS / "calendars" / f"{calendar}.ics").errors
+    assert errors == (f"mended: {mended}\n" if mended else "")
 
 
 @pytest.mark.parametrize("line, instead", [
