@@ -21,7 +21,8 @@ struct tries {
 	long long most;                   /* tries */
 	long long last_start;             /* the moment after which no try is begun */
 	long long wait;                   /* ms, before the next one */
-	bool fresh_connection;
+	bool alone;                       /* is the next one to be */
+	bool had_free_retry;
 	bool unseen_answer; /* a try may have cancelled the invite without our knowing */
 	bool unwanted;      /* the waiting party is gone */
 };
@@ -94,7 +95,7 @@ static void call_once(struct tries *tries, struct http_reply *reply)
 	struct http_call *call;
 
 	tries->http_request.timeout = timeout;
-	tries->http_request.fresh_connection = tries->fresh_connection;
+	tries->http_request.alone = tries->alone;
 	call = http_begin(tries->http, &tries->http_request);
 	*reply = (struct http_reply){.ended = now, .retry_after = -1};
 	if (!call) {
@@ -166,10 +167,20 @@ static void mention_earlier_try(struct cancel_result *result, bool unseen_answer
 			    first.text);
 }
 
-/* What the call says about the data center. */
-static enum breaker_sign sign_of(const struct http_reply *reply, enum cronofy_answer answer)
+/*
+ * A connection that died while it was idle says nothing about Cronofy, and the call need not wait.
+ * Once a message: what dies again and again is an outage like any other.
+ */
+static bool retry_is_free(const struct tries *tries, const struct http_reply *reply)
 {
-	return reply->connection_died ? BREAKER_UNKNOWN : cronofy_meaning(answer)->sign;
+	return reply->connection_died && !tries->had_free_retry;
+}
+
+/* What the call says about the data center. */
+static enum breaker_sign sign_of(const struct tries *tries, const struct http_reply *reply)
+{
+	return retry_is_free(tries, reply) ? BREAKER_UNKNOWN
+					   : cronofy_meaning(tries->result->answer)->sign;
 }
 
 static bool interrupted(struct cancel_result *result, const char *when)
@@ -272,16 +283,18 @@ static bool make_try(struct tries *tries, long long *until)
 	call_once(tries, &reply);
 	took = clock_now() - begun;
 	read_reply(request, result, &reply);
-	report(tries, &turn, leave, sign_of(&reply, result->answer), &reply, took);
+	report(tries, &turn, leave, sign_of(tries, &reply), &reply, took);
 	mention_earlier_try(result, tries->unseen_answer);
-	/* A connection that gave no answer may be dead, and curl would go on using it. */
-	tries->fresh_connection = reply.timed_out;
 	tries->unseen_answer |= !reply.arrived;
 	result->in_doubt |= cronofy_meaning(result->answer)->may_have_cancelled && !reply.unsent &&
 			    !reply.failed_here;
 	*until = clock_now() + (reply.retry_after >= 0 ? reply.retry_after : jittered(tries->wait));
-	if (reply.connection_died)
+	tries->alone = retry_is_free(tries, &reply);
+	if (tries->alone) {
+		tries->had_free_retry = true;
+		tries->most++;
 		*until = clock_now();
+	}
 	again = cronofy_meaning(result->answer)->try_again &&
 		(long long)result->attempts < tries->most && *until <= tries->last_start;
 	buffer_free(&reply.body);

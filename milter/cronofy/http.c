@@ -1,11 +1,13 @@
 #include "http.h"
 
 #include "clock.h"
+#include "http_pool.h"
 #include "zeroing.h"
 
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 /*
  * How many connections to one server. While one is being made, curl would make another for each
  * call that the others have no room for: HTTP/2 is held to two. HTTP/1.1 gets more once it shows
- * itself, and so does a call that must not share a connection that may be dead.
+ * itself, and so does a call that is to be alone.
  */
 #define HTTP2_CONNECTIONS   2L
 #define HTTP1_CONNECTIONS   50L
@@ -24,6 +26,8 @@
 #define STREAMS             250L   /* of one connection; servers usually allow 100 to 250 */
 #define LONGEST_RETRY_AFTER 86400  /* s; more is no use to anybody */
 #define CONNECT_TIMEOUT     10000  /* ms, of a call's time-out */
+#define IDLE_TURNS          50U    /* more than a TLS handshake takes */
+#define IDLE_WAIT           10     /* ms */
 #define DEAD_PEER_TIMEOUT   20000U /* ms without an acknowledgement: TCP gives the connection up */
 
 enum call_state {
@@ -37,12 +41,16 @@ struct http_call {
 	struct http_call *next; /* in http->calls */
 	enum call_state state;
 	pthread_cond_t done;
-	bool fresh_connection;
-	bool abandoned; /* the caller is gone: the thread frees it */
+	bool alone;
+	char *place;            /* which pool it belongs to */
+	struct http_pool *pool; /* the thread's, while it is running */
+	bool abandoned;         /* the caller is gone: the thread frees it */
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body;
 	size_t body_length, body_given;
+	bool begun;       /* to be sent */
+	bool asked_again; /* curl wanted to send the request a second time */
 	size_t header_bytes;
 	char error[CURL_ERROR_SIZE];
 	struct http_reply reply;
@@ -54,20 +62,51 @@ struct http {
 	pthread_mutex_t lock;    /* guards all below, and states and abandonment of calls */
 	struct http_call *calls; /* waiting and running */
 	bool stopping;
-	long host_connections; /* the thread's: how many there may be to one server */
+	long host_connections;   /* the thread's: how many there may be to one server */
+	struct http_pools pools; /* the thread's */
+	unsigned int idle_turns; /* the thread's: in a row, in which no call got on */
 };
 
 /* ---- one transfer ---- */
 
 /*
- * Gives the request's body, once. If it were curl's own to give, curl would silently send the whole
- * request again where a kept connection dies: two cancels, and only the second one's answer.
+ * curl silently sends a request again, on up to five new connections, where a kept one dies or the
+ * server refuses a stream: two cancels, and only the second one's answer; or a storm of connections
+ * while the server is away. So each call begins once, its body is given once, and no connection is
+ * made after that: whether to try again is for others to say.
  */
+static int begin_once(void *context, char *server, char *client, int server_port, int client_port)
+{
+	struct http_call *call = context;
+
+	(void)server, (void)client, (void)server_port, (void)client_port;
+	call->http->idle_turns = 0;
+	call->asked_again |= call->begun;
+	call->begun = true;
+	return call->asked_again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct http_call *call = context;
+
+	(void)purpose;
+	call->asked_again |= call->begun;
+	return call->begun ? CURL_SOCKET_BAD
+			   : socket(address->family, address->socktype | SOCK_CLOEXEC,
+				    address->protocol);
+}
+
 static size_t give_body(char *data, size_t size, size_t count, void *context)
 {
 	struct http_call *call = context;
 	size_t left = call->body_length - call->body_given;
 
+	if (left == 0) {
+		call->asked_again = true;
+		return CURL_READFUNC_ABORT;
+	}
+	call->http->idle_turns = 0;
 	count *= size;
 	if (count > left)
 		count = left;
@@ -81,8 +120,11 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
 	struct http_call *call = context;
 
 	(void)size;
+	call->http->idle_turns = 0;
+	http_pool_heard(call->pool);
 	buffer_append(&call->reply.body, data, count);
-	call->reply.too_large |= call->reply.body.failed;
+	call->reply.failed_here |= call->reply.body.out_of_memory;
+	call->reply.too_large |= call->reply.body.failed && !call->reply.failed_here;
 	return call->reply.body.failed ? 0 : count;
 }
 
@@ -92,6 +134,8 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
 
 	(void)data;
 	(void)size;
+	call->http->idle_turns = 0;
+	http_pool_heard(call->pool);
 	call->header_bytes += count;
 	call->reply.too_large |= call->header_bytes > HTTP_REPLY_HEADERS_MAXIMUM;
 	return call->reply.too_large ? 0 : count;
@@ -171,8 +215,8 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 		SET(CURLOPT_READFUNCTION, give_body);
 		SET(CURLOPT_READDATA, call);
 	}
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
+	SET(CURLOPT_FRESH_CONNECT, request->alone ? 1L : 0L);
+	SET(CURLOPT_FORBID_REUSE, request->alone ? 1L : 0L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
@@ -186,6 +230,10 @@ static bool set_up(struct http_call *call, const struct http_request *request)
 	SET(CURLOPT_QUICK_EXIT,
 	    1L); /* a name server that says nothing must not hold up the thread */
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_PREREQFUNCTION, begin_once);
+	SET(CURLOPT_PREREQDATA, call);
+	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, call);
 	SET(CURLOPT_SOCKOPTFUNCTION, give_up_dead_peers);
 	SET(CURLOPT_TIMEOUT_MS, timeout);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_TIMEOUT ? timeout : CONNECT_TIMEOUT);
@@ -208,6 +256,7 @@ static void free_call(struct http_call *call)
 	buffer_free(&call->reply.body);
 	pthread_cond_destroy(&call->done);
 	free(call->body);
+	free(call->place);
 	free(call);
 }
 
@@ -215,6 +264,24 @@ static void limit_connections(struct http *http, long most)
 {
 	http->host_connections = most;
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
+}
+
+/* In words that say what happened where curl's say what it could not do about it. */
+static void describe_failure(struct http_call *call, CURLcode result)
+{
+	const char *text = call->error[0] ? call->error : curl_easy_strerror(result);
+	struct problem *failure = &call->reply.failure;
+
+	if (call->reply.failed_here)
+		problem_set(failure, "no memory for the call");
+	else if (call->reply.too_large)
+		problem_set(failure, "the reply is larger than we take");
+	else if (call->reply.connection_died)
+		problem_set(failure, "the server takes no request on this connection");
+	else if (result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM)
+		problem_set(failure, "the server ends HTTP/2 before it answers (%s)", text);
+	else
+		problem_set(failure, "%s", text);
 }
 
 static void read_result(struct http_call *call, CURLcode result)
@@ -228,13 +295,10 @@ static void read_result(struct http_call *call, CURLcode result)
 	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
 	reply->unsent = !reply->arrived && connected == 0;
 	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
-	reply->connection_died = result == CURLE_SEND_FAIL_REWIND;
+	reply->connection_died = result == CURLE_SEND_FAIL_REWIND || call->asked_again;
 	reply->timed_out = result == CURLE_OPERATION_TIMEDOUT;
-	if (reply->too_large)
-		problem_set(&reply->failure, "the reply is larger than we take");
-	else
-		problem_set(&reply->failure, "%s",
-			    call->error[0] ? call->error : curl_easy_strerror(result));
+	reply->failed_here |= result == CURLE_OUT_OF_MEMORY || result == CURLE_FAILED_INIT;
+	describe_failure(call, result);
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &reply->status);
 	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &reply->version);
 	reply->version = reply->version >= CURL_HTTP_VERSION_2_0   ? 20
@@ -248,6 +312,39 @@ static void read_result(struct http_call *call, CURLcode result)
 }
 
 /* ---- the thread ---- */
+
+/* Hands it to curl. False if there is no memory. */
+static bool start(struct http *http, struct http_call *call)
+{
+	CURL *easy = call->easy;
+
+	call->pool = http_pool_take(&http->pools, call->place);
+	if (!call->pool)
+		return false;
+	if (call->alone)
+		limit_connections(http, HTTP1_CONNECTIONS);
+	/* Rather wait for a connection to share than open one: only HTTP/2 shares. */
+	return curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+				http->host_connections == HTTP2_CONNECTIONS ? 1L : 0L) ==
+		       CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+				call->alone || http_pool_wants_http1(call->pool)
+					? (long)CURL_HTTP_VERSION_1_1
+					: (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SHARE, http_pool_share(call->pool)) == CURLE_OK &&
+	       curl_multi_add_handle(http->multi, easy) == CURLM_OK;
+}
+
+/* Takes it back from curl, if curl has it. */
+static void stop(struct http *http, struct http_call *call)
+{
+	if (!call->pool)
+		return;
+	curl_multi_remove_handle(http->multi, call->easy);
+	curl_easy_setopt(call->easy, CURLOPT_SHARE, NULL);
+	http_pool_give_back(&http->pools, call->pool);
+	call->pool = NULL;
+}
 
 /* Takes the call out of the list; it is then the caller's, or nobody's. With the lock held. */
 static void let_go(struct http *http, struct http_call *call)
@@ -268,6 +365,7 @@ static void let_go(struct http *http, struct http_call *call)
 /* A call that cannot go on is done, without a reply. */
 static void fail(struct http *http, struct http_call *call, const char *reason)
 {
+	stop(http, call);
 	call->reply.ended = clock_now();
 	call->reply.arrived = false;
 	problem_set(&call->reply.failure, "%s", reason);
@@ -282,20 +380,36 @@ static void look_through_calls(struct http *http)
 	for (struct http_call *call = http->calls; call; call = next) {
 		next = call->next;
 		if (call->abandoned || http->stopping) {
-			if (call->state == CALL_RUNNING)
-				curl_multi_remove_handle(http->multi, call->easy);
+			if (call->pool)
+				http_pool_retire(call->pool);
 			fail(http, call, "given up");
 		} else if (call->state == CALL_WAITING) {
 			call->state = CALL_RUNNING;
-			if (call->fresh_connection)
-				limit_connections(http, HTTP1_CONNECTIONS);
-			/* Rather wait for a connection to share than open one: only HTTP/2 shares. */
-			curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT,
-					 http->host_connections == HTTP2_CONNECTIONS ? 1L : 0L);
-			if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
+			http->idle_turns = 0;
+			if (!start(http, call)) {
+				call->reply.failed_here = true;
 				fail(http, call, "no memory for the call");
+			}
 		}
 	}
+}
+
+/* What the end of a call says about the connections that it used. */
+static void learn(struct http *http, const struct http_call *call)
+{
+	const struct http_reply *reply = &call->reply;
+	const bool by_http2 = reply->version == 20;
+
+	if (reply->timed_out)
+		http_pool_retire(call->pool);
+	if (reply->connection_died)
+		http_pool_count_refused(call->pool);
+	if (!reply->arrived)
+		return;
+	if (reply->status < 500)
+		http_pool_count_answered(call->pool, by_http2);
+	if (!call->alone)
+		limit_connections(http, by_http2 ? HTTP2_CONNECTIONS : HTTP1_CONNECTIONS);
 }
 
 static void collect_results(struct http *http)
@@ -310,16 +424,26 @@ static void collect_results(struct http *http)
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
+		http->idle_turns = 0;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
 		read_result(call, result);
-		if (call->reply.arrived)
-			limit_connections(http, call->reply.version == 20 ? HTTP2_CONNECTIONS
-									  : HTTP1_CONNECTIONS);
-		curl_multi_remove_handle(http->multi, easy);
+		learn(http, call);
+		stop(http, call);
 		pthread_mutex_lock(&http->lock);
 		let_go(http, call);
 		pthread_mutex_unlock(&http->lock);
 	}
+}
+
+/*
+ * Waits for something to do. Where a server gives a stream no window (RFC 9113, 6.9), curl asks over
+ * and over whether there is room in a socket that has plenty: then the turns are spread out.
+ */
+static void wait_for_work(struct http *http)
+{
+	curl_multi_poll(http->multi, NULL, 0, 60000, NULL);
+	if (++http->idle_turns > IDLE_TURNS)
+		poll(NULL, 0, IDLE_WAIT);
 }
 
 static void *run(void *context)
@@ -337,7 +461,7 @@ static void *run(void *context)
 		curl_multi_perform(http->multi, &running);
 		collect_results(http);
 		if (!stopping)
-			curl_multi_poll(http->multi, NULL, 0, 60000, NULL);
+			wait_for_work(http);
 	}
 	return NULL;
 }
@@ -389,6 +513,7 @@ void http_stop(struct http *http)
 	pthread_mutex_unlock(&http->lock);
 	curl_multi_wakeup(http->multi);
 	pthread_join(http->thread, NULL);
+	http_pools_free(&http->pools);
 	curl_multi_cleanup(http->multi);
 	pthread_mutex_destroy(&http->lock);
 	free(http);
@@ -403,11 +528,14 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 		return NULL;
 	clock_condition_init(&call->done);
 	call->http = http;
-	call->fresh_connection = request->fresh_connection;
+	call->alone = request->alone;
 	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
 	call->easy = curl_easy_init();
 	call->body = malloc(request->body_length + 1);
-	if (!call->easy || !call->body) {
+	if (asprintf(&call->place, "%s\n%s\n%s", request->url, request->proxy, request->ca_file) <
+	    0)
+		call->place = NULL;
+	if (!call->easy || !call->body || !call->place) {
 		free_call(call);
 		return NULL;
 	}

@@ -2,7 +2,7 @@
  * http: HTTPS requests, all on one thread that owns every connection.
  *
  * HTTP/2 with many requests on one connection where the server offers it (ALPN), HTTP/1.1 where it
- * does not; connections are kept. TLS 1.2 or later, certificates verified. Redirects are never
+ * does not, or refuses what comes by HTTP/2; connections are kept, but for those that fell silent. TLS 1.2 or later, certificates verified. Redirects are never
  * followed, the environment's proxies never used. Callers, on any thread, begin a call, wait for it,
  * and end it.
  */
@@ -32,8 +32,8 @@ struct http_request {
 	const char *proxy;                  /* "": none */
 	const char *body;                   /* NULL: a GET */
 	size_t body_length;
-	long long timeout;     /* ms, from now to the last byte of the reply */
-	bool fresh_connection; /* not on a kept one, which may be dead */
+	long long timeout; /* ms, from now to the last byte of the reply */
+	bool alone;        /* by HTTP/1.1, on a connection that no other call uses */
 };
 
 struct http_reply {
@@ -42,7 +42,8 @@ struct http_reply {
 	struct problem failure;
 	bool timed_out;       /* not arrived: there was no answer in time */
 	bool misconfigured;   /* not arrived: the fault is in our own configuration */
-	bool connection_died; /* not arrived: a kept connection was dead; worth another try at once */
+	bool connection_died; /* not arrived: the request was refused, or its connection was dead:
+				 worth another try at once, alone */
 	bool unsent;          /* not arrived: nothing of the request was sent */
 	bool too_large;       /* not arrived: it was over a limit, here */
 	bool failed_here;     /* not arrived: this process could not even try, for want of memory */
