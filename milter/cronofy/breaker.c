@@ -1,3 +1,4 @@
+/* breaker: one for each account, endpoint and proxy that was asked. */
 #include "breaker.h"
 
 #include "log.h"
@@ -9,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDPOINTS_SHOWN 64
+#define BREAKERS_SHOWN 256
 
-/* One way to one data center. They are as few as the configuration's, and stay. */
+/* One account's way to its data center. They are as few as the configuration's, and stay. */
 struct breaker {
 	struct breaker *next;
+	char *account;
 	char *endpoint;
 	char *proxy; /* a dead one is no fault of the endpoint's other ways */
 	char host[256];
@@ -40,6 +42,14 @@ struct breakers *breakers_new(void)
 	return breakers;
 }
 
+static void free_breaker(struct breaker *breaker)
+{
+	free(breaker->account);
+	free(breaker->endpoint);
+	free(breaker->proxy);
+	free(breaker);
+}
+
 void breakers_free(struct breakers *breakers)
 {
 	struct breaker *next;
@@ -48,9 +58,7 @@ void breakers_free(struct breakers *breakers)
 		return;
 	for (struct breaker *breaker = breakers->first; breaker; breaker = next) {
 		next = breaker->next;
-		free(breaker->endpoint);
-		free(breaker->proxy);
-		free(breaker);
+		free_breaker(breaker);
 	}
 	pthread_cond_destroy(&breakers->opened);
 	pthread_mutex_destroy(&breakers->lock);
@@ -64,12 +72,11 @@ static struct breaker *new_breaker(const struct account *account)
 
 	if (!breaker)
 		return NULL;
+	breaker->account = strdup(account->name);
 	breaker->endpoint = strdup(account->endpoint);
 	breaker->proxy = strdup(account->proxy);
-	if (!breaker->endpoint || !breaker->proxy) {
-		free(breaker->endpoint);
-		free(breaker->proxy);
-		free(breaker);
+	if (!breaker->account || !breaker->endpoint || !breaker->proxy) {
+		free_breaker(breaker);
 		return NULL;
 	}
 	host = host ? host + 3 : account->endpoint;
@@ -82,7 +89,8 @@ static struct breaker *find(struct breakers *breakers, const struct account *acc
 {
 	struct breaker *breaker = breakers->first;
 
-	while (breaker && (strcmp(breaker->endpoint, account->endpoint) != 0 ||
+	while (breaker && (strcmp(breaker->account, account->name) != 0 ||
+			   strcmp(breaker->endpoint, account->endpoint) != 0 ||
 			   strcmp(breaker->proxy, account->proxy) != 0))
 		breaker = breaker->next;
 	if (breaker)
@@ -145,9 +153,10 @@ static bool count_failure(struct breaker *breaker, const struct account *account
 	if (opens) {
 		breaker->open = true;
 		log_write(LOG_LEVEL_WARNING,
-			  "breaker: %s has not answered %lld times in a row: messages are put off "
-			  "at once (451) until it does; it is asked again at %s",
-			  breaker->host, breaker->failures, clock_show(breaker->asked_again, time));
+			  "breaker: account %s: %s has not answered %lld times in a row: messages "
+			  "are put off at once (451) until it does; it is asked again at %s",
+			  breaker->account, breaker->host, breaker->failures,
+			  clock_show(breaker->asked_again, time));
 	}
 	return opens;
 }
@@ -166,7 +175,8 @@ bool breaker_report(struct breakers *breakers, const struct account *account,
 		opened = count_failure(breaker, account, answer == BREAKER_PROBE);
 	} else if (breaker && sign == BREAKER_ALIVE) {
 		if (breaker->open)
-			log_write(LOG_LEVEL_INFO, "breaker: %s answers again", breaker->host);
+			log_write(LOG_LEVEL_INFO, "breaker: account %s: %s answers again",
+				  breaker->account, breaker->host);
 		breaker->open = false;
 		breaker->failures = 0;
 	}
@@ -205,9 +215,9 @@ size_t breakers_look(struct breakers *breakers, struct breaker_view *views, size
 	pthread_mutex_lock(&breakers->lock);
 	for (struct breaker *breaker = breakers->first; breaker; breaker = breaker->next, count++)
 		if (count < most)
-			views[count] =
-				(struct breaker_view){breaker->endpoint, breaker->open,
-						      breaker->failures, breaker->asked_again};
+			views[count] = (struct breaker_view){breaker->account, breaker->endpoint,
+							     breaker->open, breaker->failures,
+							     breaker->asked_again};
 	pthread_mutex_unlock(&breakers->lock);
 	return count;
 }
@@ -215,14 +225,15 @@ size_t breakers_look(struct breakers *breakers, struct breaker_view *views, size
 void breakers_write_metrics(void *breakers, struct buffer *page)
 {
 	static const char name[] = "cancel_invite_breaker_open";
-	struct breaker_view views[ENDPOINTS_SHOWN];
-	size_t count = breakers_look(breakers, views, ENDPOINTS_SHOWN);
+	struct breaker_view views[BREAKERS_SHOWN];
+	size_t count = breakers_look(breakers, views, BREAKERS_SHOWN);
 
 	metrics_write_head(page, name, METRICS_GAUGE,
 			   "1 while a data center is left alone because it did not answer.");
-	for (size_t i = 0; i < count && i < ENDPOINTS_SHOWN; i++) {
-		const struct metrics_label endpoint = {"endpoint", views[i].endpoint};
+	for (size_t i = 0; i < count && i < BREAKERS_SHOWN; i++) {
+		const struct metrics_label labels[] = {{"account", views[i].account},
+						       {"endpoint", views[i].endpoint}};
 
-		metrics_write_sample(page, name, &endpoint, 1, views[i].open);
+		metrics_write_sample(page, name, labels, 2, views[i].open);
 	}
 }

@@ -1,5 +1,7 @@
 /*
- * breaker: whether a data center is worth asking at all just now.
+ * breaker: whether a data center is worth asking at all for an account just now.
+ *
+ * Each account has its own: Cronofy may fail one application and answer the others.
  *
  * After so many failures in a row that say "it is away", calls are answered here, at once, for a
  * while; then one call at a time may probe it. A success closes the breaker. What counts as away is
@@ -49,13 +51,13 @@ bool breaker_sleep(struct breakers *breakers, const struct account *account, lon
 
 /* For those who look from outside. */
 struct breaker_view {
-	const char *endpoint; /* as long as the breakers are there */
+	const char *account, *endpoint; /* as long as the breakers are there */
 	bool open;
 	long long failures;    /* in a row */
 	long long asked_again; /* clock_now(), if it is open */
 };
 
-/* Fills up to `most` views; gives how many endpoints there are. */
+/* Fills up to `most` views; gives how many breakers there are. */
 size_t breakers_look(struct breakers *breakers, struct breaker_view *views, size_t most);
 
 /* A source of metrics (metrics_add_source()): which are open. */

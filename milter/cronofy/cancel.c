@@ -142,7 +142,7 @@ static enum cronofy_answer read_answer(const struct cancel_request *request,
 static void read_reply(const struct cancel_request *request, struct cancel_result *result,
 		       const struct http_reply *reply)
 {
-	struct problem why;
+	struct problem why = {.text = ""};
 
 	result->new_connections += reply->new_connections;
 	result->status = reply->arrived ? reply->status : 0;
@@ -150,7 +150,8 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 		result->http_version = reply->version;
 	result->answer = read_answer(request, result, reply, &why);
 	result->outcome = cronofy_meaning(result->answer)->outcome;
-	problem_set(&result->why, "Cronofy: %s", why.text);
+	if (result->outcome != CANCEL_DONE)
+		problem_set(&result->why, "Cronofy: %s", why.text);
 }
 
 /*

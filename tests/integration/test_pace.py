@@ -209,7 +209,8 @@ class TestBreaker:
         cronofy.script("*", forever(status(503)))
         for _ in range(3):
             assert deliver(running).reply.startswith("451 4.4.1 ")
-        running.wait_for_log(r"^warning: breaker: localhost:\d+ has not answered 3 times in a row")
+        running.wait_for_log(r"^warning: breaker: account \w+: localhost:\d+ has not "
+                             r"answered 3 times in a row")
         for _ in range(5):
             reply = deliver(running).reply
             assert re.search(r"^451 4.4.1 .*Cronofy \(localhost:\d+\) has not answered 3 times; "
@@ -226,7 +227,7 @@ class TestBreaker:
         assert len(cronofy.requests()) == 5
         cronofy.release()
         assert_all_accepted([probe])
-        running.wait_for_log("^info: breaker: localhost:.* answers again")
+        running.wait_for_log("^info: breaker: account .*: localhost:.* answers again")
         cronofy.script("*")
         assert_all_accepted(burst([running], 10))
 
@@ -247,6 +248,22 @@ class TestBreaker:
             deliver(running)
         assert "breaker" not in running.log()
         assert len(cronofy.requests()) == 3
+
+    def test_of_one_account_leaves_the_others_alone(self, start, cronofy):
+        cronofy.set(api_keys=["CRN_a", "CRN_b"])
+        running = start(cronofy={**LONG, **self.KEYS, "attempts": 3, "breaker_pause": "30s"},
+                        accounts={"a": {"senders": "@a.example, @acme.example", "api_key": "CRN_a"},
+                                  "b": {"senders": "@b.example", "api_key": "CRN_b"}})
+        cronofy.script("board-a", forever(status(500)))
+        with MilterSession(running.socket) as mta:
+            for _ in range(2):
+                answer = mta.deliver(mail("X-Cancel-Invite: board-a"), "x@a.example")
+                assert answer.action == "tempfail"
+        running.wait_for_log("^warning: breaker: account a: ")
+        with MilterSession(running.socket) as mta:
+            for _ in range(3):
+                assert mta.deliver(TAGGED, "x@b.example").action == "accept"
+        assert "account b:" not in running.log()
 
     def test_wakes_those_who_wait_for_a_turn(self, start, cronofy):
         running = start(cronofy={**LONG, **self.KEYS, "requests_per_second": 1,

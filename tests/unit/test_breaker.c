@@ -168,6 +168,28 @@ static void data_centers_and_proxies_have_their_own(void **state)
 	breakers_free(breakers);
 }
 
+static void an_account_that_fails_leaves_the_others_alone(void **state)
+{
+	const struct account account = account_at("https://api.example/v1");
+	struct account other = account;
+	struct breakers *breakers = open_one(&account);
+	struct breaker_view views[2];
+
+	(void)state;
+	other.name = (char *)"globex";
+	assert_int_equal(ask(breakers, &account), BREAKER_OPEN);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(ask(breakers, &other), BREAKER_CALL);
+	/* Its answers say nothing about what fails the first one. */
+	breaker_report(breakers, &other, BREAKER_CALL, BREAKER_ALIVE);
+	assert_int_equal(ask(breakers, &account), BREAKER_OPEN);
+	assert_int_equal(breakers_look(breakers, views, 2), 2);
+	assert_string_equal(views[0].account, "globex");
+	assert_false(views[0].open);
+	assert_true(views[1].open);
+	breakers_free(breakers);
+}
+
 struct sleeper {
 	struct breakers *breakers;
 	const struct account *account;
@@ -219,6 +241,7 @@ int main(void)
 		cmocka_unit_test(a_probe_that_was_given_up_leaves_its_place_to_another),
 		cmocka_unit_test(calls_that_were_under_way_do_not_put_off_the_probe),
 		cmocka_unit_test(data_centers_and_proxies_have_their_own),
+		cmocka_unit_test(an_account_that_fails_leaves_the_others_alone),
 		cmocka_unit_test(who_sleeps_is_woken_when_it_opens),
 		cmocka_unit_test(nothing_to_free_is_fine),
 	};
