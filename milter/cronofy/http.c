@@ -1,7 +1,9 @@
 #include "http.h"
 
 #include "clock.h"
+#include "http_header.h"
 #include "http_pool.h"
+#include "random.h"
 #include "zeroing.h"
 
 #include <curl/curl.h>
@@ -20,15 +22,14 @@
  * call that the others have no room for: HTTP/2 is held to two. HTTP/1.1 gets more once it shows
  * itself, and so does a call that is to be alone.
  */
-#define HTTP2_CONNECTIONS   2L
-#define HTTP1_CONNECTIONS   50L
-#define ALL_CONNECTIONS     128L
-#define STREAMS             250L   /* of one connection; servers usually allow 100 to 250 */
-#define LONGEST_RETRY_AFTER 86400  /* s; more is no use to anybody */
-#define CONNECT_TIMEOUT     10000  /* ms, of a call's time-out */
-#define IDLE_TURNS          50U    /* more than a TLS handshake takes */
-#define IDLE_WAIT           10     /* ms */
-#define DEAD_PEER_TIMEOUT   20000U /* ms without an acknowledgement: TCP gives the connection up */
+#define HTTP2_CONNECTIONS 2L
+#define HTTP1_CONNECTIONS 50L
+#define ALL_CONNECTIONS   128L
+#define STREAMS           250L   /* of one connection; servers usually allow 100 to 250 */
+#define CONNECT_TIMEOUT   10000  /* ms, of a call's time-out */
+#define IDLE_TURNS        50U    /* more than a TLS handshake takes */
+#define IDLE_WAIT         10     /* ms */
+#define DEAD_PEER_TIMEOUT 20000U /* ms without an acknowledgement: TCP gives the connection up */
 
 enum call_state {
 	CALL_WAITING, /* in the list of new calls */
@@ -51,6 +52,7 @@ struct http_call {
 	size_t body_length, body_given;
 	bool begun;       /* to be sent */
 	bool asked_again; /* curl wanted to send the request a second time */
+	struct http_header header;
 	size_t header_bytes;
 	char error[CURL_ERROR_SIZE];
 	struct http_reply reply;
@@ -62,6 +64,11 @@ struct http {
 	pthread_mutex_t lock;    /* guards all below, and states and abandonment of calls */
 	struct http_call *calls; /* waiting and running */
 	bool stopping;
+	enum { START_PENDING, START_DONE, START_FAILED } start; /* of the thread */
+	pthread_cond_t started;
+	unsigned int failed_here; /* calls in a row */
+	http_broken *broken;
+	void *broken_context;
 	long host_connections;   /* the thread's: how many there may be to one server */
 	struct http_pools pools; /* the thread's */
 	unsigned int idle_turns; /* the thread's: in a row, in which no call got on */
@@ -132,10 +139,10 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
 {
 	struct http_call *call = context;
 
-	(void)data;
 	(void)size;
 	call->http->idle_turns = 0;
 	http_pool_heard(call->pool);
+	http_header_take(&call->header, (struct span){data, count});
 	call->header_bytes += count;
 	call->reply.too_large |= call->header_bytes > HTTP_REPLY_HEADERS_MAXIMUM;
 	return call->reply.too_large ? 0 : count;
@@ -273,7 +280,7 @@ static void describe_failure(struct http_call *call, CURLcode result)
 	struct problem *failure = &call->reply.failure;
 
 	if (call->reply.failed_here)
-		problem_set(failure, "no memory for the call");
+		problem_set(failure, "no memory for the call, or no random numbers");
 	else if (call->reply.too_large)
 		problem_set(failure, "the reply is larger than we take");
 	else if (call->reply.connection_died)
@@ -287,28 +294,24 @@ static void describe_failure(struct http_call *call, CURLcode result)
 static void read_result(struct http_call *call, CURLcode result)
 {
 	struct http_reply *reply = &call->reply;
-	curl_off_t retry_after = 0, connected = 0;
 
 	reply->ended = clock_now();
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
 	reply->arrived = result == CURLE_OK;
-	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-	reply->unsent = !reply->arrived && connected == 0;
+	reply->unsent = !reply->arrived && !call->begun;
 	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
 	reply->connection_died = result == CURLE_SEND_FAIL_REWIND || call->asked_again;
 	reply->timed_out = result == CURLE_OPERATION_TIMEDOUT;
-	reply->failed_here |= result == CURLE_OUT_OF_MEMORY || result == CURLE_FAILED_INIT;
+	/* Without random numbers curl gives up a TLS connection that it has barely begun. */
+	reply->failed_here |= result == CURLE_OUT_OF_MEMORY || result == CURLE_FAILED_INIT ||
+			      (result == CURLE_SSL_CONNECT_ERROR && !random_is_ready());
 	describe_failure(call, result);
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &reply->status);
 	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &reply->version);
 	reply->version = reply->version >= CURL_HTTP_VERSION_2_0   ? 20
 			 : reply->version == CURL_HTTP_VERSION_1_0 ? 10
 								   : 11;
-	/* curl gives 0 both for "now" and for no such header. */
-	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
-	if (retry_after > LONGEST_RETRY_AFTER)
-		retry_after = LONGEST_RETRY_AFTER;
-	reply->retry_after = retry_after > 0 ? (long long)retry_after * 1000 : -1;
+	reply->retry_after = http_header_retry_after(&call->header, time(NULL));
 }
 
 /* ---- the thread ---- */
@@ -335,6 +338,16 @@ static bool start(struct http *http, struct http_call *call)
 	       curl_multi_add_handle(http->multi, easy) == CURLM_OK;
 }
 
+/* Did a call fail here, again? With the lock held. */
+static void count_failures_here(struct http *http, bool failed_here)
+{
+	http->failed_here = failed_here ? http->failed_here + 1 : 0;
+	if (http->failed_here < HTTP_BROKEN || !http->broken)
+		return;
+	http->failed_here = 0;
+	http->broken(http->broken_context);
+}
+
 /* Takes it back from curl, if curl has it. */
 static void stop(struct http *http, struct http_call *call)
 {
@@ -354,6 +367,7 @@ static void let_go(struct http *http, struct http_call *call)
 	while (*at != call)
 		at = &(*at)->next;
 	*at = call->next;
+	count_failures_here(http, call->reply.failed_here);
 	if (call->abandoned) {
 		free_call(call);
 		return;
@@ -446,10 +460,22 @@ static void wait_for_work(struct http *http)
 		poll(NULL, 0, IDLE_WAIT);
 }
 
+/* A generator of this thread's that cannot be made is better seen now than by every message. */
+static bool is_ready(struct http *http)
+{
+	const bool ready = random_is_ready();
+
+	pthread_mutex_lock(&http->lock);
+	http->start = ready ? START_DONE : START_FAILED;
+	pthread_cond_signal(&http->started);
+	pthread_mutex_unlock(&http->lock);
+	return ready;
+}
+
 static void *run(void *context)
 {
 	struct http *http = context;
-	bool stopping = false;
+	bool stopping = !is_ready(http);
 
 	while (!stopping) {
 		int running;
@@ -468,40 +494,82 @@ static void *run(void *context)
 
 /* ---- the outside ---- */
 
-struct http *http_start(struct problem *why)
+static void set_up_multi(struct http *http)
 {
-	struct http *http = calloc(1, sizeof(*http));
-	sigset_t all, before;
-	int result;
-
-	problem_set(why, "no memory for HTTP");
-	if (!http)
-		return NULL;
-	/* curl keeps the key in requests that it only frees. */
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, zeroing_free, zeroing_realloc, strdup,
-				 calloc) != CURLE_OK ||
-	    !(http->multi = curl_multi_init())) {
-		free(http);
-		return NULL;
-	}
 	curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
 	limit_connections(http, HTTP2_CONNECTIONS);
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS);
 	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, ALL_CONNECTIONS);
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS);
-	pthread_mutex_init(&http->lock, NULL);
-	/* Signals are main's. */
+}
+
+/* Signals are main's. False, and why, if there is no thread, or it cannot work. */
+static bool start_thread(struct http *http, struct problem *why)
+{
+	sigset_t all, before;
+	int result;
+
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	result = pthread_create(&http->thread, NULL, run, http);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (result != 0) {
 		problem_set(why, "no thread for HTTP: %s", strerror(result));
-		curl_multi_cleanup(http->multi);
-		free(http);
+		return false;
+	}
+	pthread_mutex_lock(&http->lock);
+	while (http->start == START_PENDING)
+		pthread_cond_wait(&http->started, &http->lock);
+	pthread_mutex_unlock(&http->lock);
+	if (http->start == START_DONE)
+		return true;
+	pthread_join(http->thread, NULL);
+	problem_set(why, "no random numbers for TLS: libcrypto's generator cannot be used");
+	return false;
+}
+
+static void free_http(struct http *http)
+{
+	http_pools_free(&http->pools);
+	curl_multi_cleanup(http->multi);
+	pthread_cond_destroy(&http->started);
+	pthread_mutex_destroy(&http->lock);
+	free(http);
+	curl_global_cleanup();
+}
+
+struct http *http_start(struct problem *why)
+{
+	struct http *http;
+
+	/* curl keeps the key in requests that it only frees. */
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, zeroing_free, zeroing_realloc, strdup,
+				 calloc) != CURLE_OK) {
+		problem_set(why, "libcurl cannot be used");
 		return NULL;
 	}
-	return http;
+	http = calloc(1, sizeof(*http));
+	if (!http || !(http->multi = curl_multi_init())) {
+		problem_set(why, "no memory for HTTP");
+		free(http);
+		curl_global_cleanup();
+		return NULL;
+	}
+	set_up_multi(http);
+	pthread_mutex_init(&http->lock, NULL);
+	pthread_cond_init(&http->started, NULL);
+	if (start_thread(http, why))
+		return http;
+	free_http(http);
+	return NULL;
+}
+
+void http_watch(struct http *http, http_broken *broken, void *context)
+{
+	pthread_mutex_lock(&http->lock);
+	http->broken = broken;
+	http->broken_context = context;
+	pthread_mutex_unlock(&http->lock);
 }
 
 void http_stop(struct http *http)
@@ -513,14 +581,11 @@ void http_stop(struct http *http)
 	pthread_mutex_unlock(&http->lock);
 	curl_multi_wakeup(http->multi);
 	pthread_join(http->thread, NULL);
-	http_pools_free(&http->pools);
-	curl_multi_cleanup(http->multi);
-	pthread_mutex_destroy(&http->lock);
-	free(http);
-	curl_global_cleanup();
+	free_http(http);
 }
 
-struct http_call *http_begin(struct http *http, const struct http_request *request)
+/* NULL if there is no memory. */
+static struct http_call *make_call(struct http *http, const struct http_request *request)
 {
 	struct http_call *call = calloc(1, sizeof(*call));
 
@@ -546,14 +611,25 @@ struct http_call *http_begin(struct http *http, const struct http_request *reque
 		free_call(call);
 		return NULL;
 	}
-	pthread_mutex_lock(&http->lock);
-	call->next = http->calls;
-	http->calls = call;
-	pthread_mutex_unlock(&http->lock);
-	curl_multi_wakeup(http->multi);
 	return call;
 }
 
+struct http_call *http_begin(struct http *http, const struct http_request *request)
+{
+	struct http_call *call = make_call(http, request);
+
+	pthread_mutex_lock(&http->lock);
+	if (call) {
+		call->next = http->calls;
+		http->calls = call;
+	} else {
+		count_failures_here(http, true);
+	}
+	pthread_mutex_unlock(&http->lock);
+	if (call)
+		curl_multi_wakeup(http->multi);
+	return call;
+}
 bool http_wait(struct http_call *call, long long until)
 {
 	struct http *http = call->http;

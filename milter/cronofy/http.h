@@ -17,6 +17,7 @@
 
 #define HTTP_REPLY_MAXIMUM         ((size_t)4 * 1024 * 1024) /* bytes of a body, decompressed */
 #define HTTP_REPLY_HEADERS_MAXIMUM ((size_t)64 * 1024)
+#define HTTP_BROKEN                5 /* calls in a row */
 
 /* `name=value` behind the URL's question mark, both as they are: they are percent-encoded here. */
 struct http_parameter {
@@ -46,9 +47,9 @@ struct http_reply {
 				 worth another try at once, alone */
 	bool unsent;          /* not arrived: nothing of the request was sent */
 	bool too_large;       /* not arrived: it was over a limit, here */
-	bool failed_here;     /* not arrived: this process could not even try, for want of memory */
-	long status;          /* as HTTP's */
-	long version;         /* 10, 11, 20 */
+	bool failed_here; /* not arrived: for want of memory or random numbers in this process */
+	long status;      /* as HTTP's */
+	long version;     /* 10, 11, 20 */
 	long long retry_after; /* ms; -1 if the server did not say */
 	struct buffer body;
 	long new_connections; /* made for this call */
@@ -59,6 +60,14 @@ struct http_call;
 
 /* Starts the thread. NULL, and why, if it cannot. */
 struct http *http_start(struct problem *why);
+
+/*
+ * `broken` is called, on the thread, each time when HTTP_BROKEN calls in a row failed for want of
+ * memory or random numbers in this process, with no connection tried: it will not get better. Before
+ * the first call.
+ */
+typedef void http_broken(void *context);
+void http_watch(struct http *http, http_broken *broken, void *context);
 
 /* Gives up every call and ends the thread. No call may be begun any more; those begun are ended. */
 void http_stop(struct http *http);

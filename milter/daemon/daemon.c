@@ -69,6 +69,16 @@ static bool open_page(const struct config *config, int *listening, struct proble
 	return *listening >= 0;
 }
 
+/* Another process may have better luck than this one. */
+static void end_without_http(void *context)
+{
+	(void)context;
+	log_write(LOG_LEVEL_ERROR,
+		  "this process can call nobody any more, for want of memory or random numbers: "
+		  "it ends, so that the service manager starts another");
+	lifecycle_end(false);
+}
+
 /* What messages share, and the page that shows it. */
 static bool start_services(struct server *server, int page_listening, struct problem *why)
 {
@@ -91,6 +101,7 @@ static bool start_services(struct server *server, int page_listening, struct pro
 	services->http = http_start(why);
 	if (!services->http)
 		return false;
+	http_watch(services->http, end_without_http, NULL);
 	if (page_listening >= 0)
 		server->page = metrics_page_start(page_listening, services->metrics, why);
 	return page_listening < 0 || server->page;
