@@ -22,7 +22,7 @@ static void keep_calendar(const struct config *config, const struct cancel_reque
 		.status = result->status,
 		.texts =
 			{
-				[RECORD_RESULT] = "cancelled",
+				[RECORD_RESULT] = outcome_word(OUTCOME_CANCELLED),
 				[RECORD_ACCOUNT] = key.account,
 				[RECORD_INVITE] = key.invite_id,
 				[RECORD_RECIPIENT] = key.recipient,

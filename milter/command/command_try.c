@@ -50,13 +50,16 @@ static int try_message(struct message *message, const struct invocation *invocat
 	struct config *config = invocation->config;
 	const struct verdict *verdict = message_verdict(message);
 	const char *sender = invocation->sender ? invocation->sender : "";
-	const struct message_origin origin = {
-		.daemon = "", .host = "", .login = "", .sender = sender, .parsed_sender = sender};
+	const struct transaction_origin origin = {.daemon = "",
+						  .host = "",
+						  .login = "",
+						  .sender = sender,
+						  .by_administrator = true,
+						  .parsed_sender = sender};
 	enum message_next next;
 	struct problem why;
 
 	message_begin(message, config, &origin);
-	message_trust(message);
 	for (int i = 0; i < invocation->operand_count; i++)
 		message_add_recipient(message, invocation->operands[i], NULL);
 	mail_file_each_header(file, give_header, message);
@@ -70,9 +73,9 @@ static int try_message(struct message *message, const struct invocation *invocat
 		if (!mail_file_each_piece(file, give_body, message, &why))
 			return output_complain(EX_IOERR, why.text);
 		message_finish(message, NULL, NULL);
-		message_report(message, true);
 	}
-	switch (verdict->action) {
+	message_report(message, true);
+	switch (message_action(message)) {
 	case ACTION_ACCEPT:
 		return print_message(message, file, invocation->argument);
 	case ACTION_HOLD:

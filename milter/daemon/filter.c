@@ -138,7 +138,7 @@ static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
 /* The message is over, one way or another: until the next sender there is none. */
 static void end_message(struct session *session)
 {
-	message_forget(session->message);
+	message_clear(session->message);
 	config_release(session->config);
 	session->config = NULL;
 }
@@ -155,7 +155,7 @@ static long long announced_size(char *const *parameters)
 static sfsistat on_sender(SMFICTX *context, char **arguments)
 {
 	struct session *session = session_of(context);
-	struct message_origin origin = {
+	struct transaction_origin origin = {
 		.host = macro(context, "j"),
 		.login = macro(context, "{auth_authen}"),
 		.sender = arguments[0],
@@ -222,20 +222,22 @@ static void set_reply(SMFICTX *context, const struct verdict *verdict)
 			  verdict->code, verdict->enhanced, text);
 }
 
-static sfsistat answer(SMFICTX *context, const struct verdict *verdict)
+static sfsistat answer(SMFICTX *context, const struct message *message)
 {
-	switch (verdict->action) {
+	switch (message_action(message)) {
 	case ACTION_REJECT:
-		set_reply(context, verdict);
+		set_reply(context, message_verdict(message));
 		return SMFIS_REJECT;
 	case ACTION_DEFER:
-		set_reply(context, verdict);
+		set_reply(context, message_verdict(message));
 		return SMFIS_TEMPFAIL;
 	case ACTION_DISCARD:
 		return SMFIS_DISCARD;
-	default: /* ACTION_ACCEPT, ACTION_HOLD */
-		return SMFIS_ACCEPT;
+	case ACTION_HOLD: /* which was asked for */
+	case ACTION_ACCEPT:
+		break;
 	}
+	return SMFIS_ACCEPT;
 }
 
 static sfsistat on_end_of_headers(SMFICTX *context)
@@ -250,7 +252,8 @@ static sfsistat on_end_of_headers(SMFICTX *context)
 		end_message(session);
 		return SMFIS_ACCEPT;
 	case MESSAGE_DECIDED:
-		result = answer(context, message_verdict(session->message));
+		message_report(session->message, true);
+		result = answer(context, session->message);
 		end_message(session);
 		return result;
 	default:
@@ -368,12 +371,12 @@ static bool carry_out(SMFICTX *context, struct session *session)
 /* What the MTA must agree to: a changed message, or one that is held. False if it did not. */
 static bool apply_verdict(SMFICTX *context, struct session *session)
 {
+	const enum action action = message_action(session->message);
 	const struct verdict *verdict = message_verdict(session->message);
 
-	if (verdict->action == ACTION_ACCEPT)
+	if (action == ACTION_ACCEPT)
 		return carry_out(context, session);
-	if (verdict->action != ACTION_HOLD ||
-	    smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
+	if (action != ACTION_HOLD || smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
 		return true;
 	log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
 	return false;
@@ -391,7 +394,7 @@ static sfsistat on_end_of_message(SMFICTX *context)
 		let_others_pass();
 	message_finish(session->message, still_there, context);
 	message_report(session->message, apply_verdict(context, session));
-	result = answer(context, message_verdict(session->message));
+	result = answer(context, session->message);
 	end_message(session);
 	return result;
 }

@@ -1,14 +1,13 @@
+/* message: the way of one message, from its sender to its verdict. */
 #include "message_state.h"
 
+#include "check.h"
 #include "clock.h"
-#include "policy.h"
+#include "queued.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
+#include <time.h>
 
 /* ---- life ---- */
 
@@ -19,377 +18,390 @@ struct message *message_new(const struct message_services *services)
 	if (!message)
 		return NULL;
 	message->services = services;
-	message->headers = headers_new();
-	message->envelope = envelope_new();
-	message->body = spool_new(0, "");
+	message->transaction = transaction_new();
 	return message;
 }
 
-void message_forget(struct message *message)
+void message_clear(struct message *message)
 {
 	const struct message_services *services = message->services;
-	struct headers headers = message->headers;
-	struct envelope envelope = message->envelope;
+	struct transaction transaction;
 
-	if (!message->config)
+	if (!message->transaction.config)
 		return; /* there is nothing since the last time: most mail passes here twice */
 	if (message->is_active)
 		active_leave(services->active);
-	mime_scanner_free(message->scanner);
-	spool_free(&message->body);
-	buffer_free(&message->cancel.calendar);
-	calendar_free(&message->calendar);
-	rewrite_free(&message->rewrite);
+	attach_free(&message->attach);
+	cancellation_free(&message->cancellation);
 	header_edits_free(&message->edits);
-	config_release(message->config);
+	transaction_clear(&message->transaction);
+	transaction = message->transaction;
 	memset(message, 0, sizeof(*message));
-	headers_clear(&headers);
-	envelope_clear(&envelope);
 	message->services = services;
-	message->headers = headers;
-	message->envelope = envelope;
-	message->body = spool_new(0, "");
+	message->transaction = transaction;
 }
 
 void message_free(struct message *message)
 {
 	if (!message)
 		return;
-	message_forget(message);
-	headers_free(&message->headers);
-	envelope_free(&message->envelope);
+	message_clear(message);
+	transaction_free(&message->transaction);
 	free(message);
 }
 
-/* ---- deciding ---- */
-
-bool message_decide(struct message *message, enum outcome outcome, const char *format, ...)
-{
-	char reason[sizeof(message->verdict.text)];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(reason, sizeof(reason), format, arguments);
-	va_end(arguments);
-	verdict_set(&message->verdict, outcome, "%s: %s", message->config->header, reason);
-	message->decided = true;
-	return false;
-}
-
-void message_accept(struct message *message, enum outcome outcome)
-{
-	verdict_accept(&message->verdict, outcome);
-	message->decided = true;
-}
-
-/* ---- gathering ---- */
-
-static void set_role(struct message *message, const char *daemon)
-{
-	const struct config *config = message->config;
-
-	if (config->mode == MODE_DIRECT)
-		message->role = ROLE_DIRECT;
-	else if (strcmp(daemon, config->queue_daemon) == 0)
-		message->role = ROLE_CANCEL;
-	else
-		message->role = config->mode == MODE_ROUTED ? ROLE_MISPLACED : ROLE_GATE;
-}
+/* ---- the headers ---- */
 
 void message_begin(struct message *message, struct config *config,
-		   const struct message_origin *origin)
+		   const struct transaction_origin *origin)
 {
-	const struct sockaddr *client = origin->client;
-
-	message_forget(message);
-	message->config = config_hold(config);
-	message->begun = clock_now();
-	message->body = spool_new((size_t)config->body_memory, config->temp_dir);
-	set_role(message, origin->daemon);
-	/* Routed mode: who may cancel, the MTA decides, and only its own mail is the second listener's. */
-	message->trusted = config->mode == MODE_ROUTED
-				   ? network_is_loopback(client)
-				   : policy_is_trusted(config, client, origin->login);
-	if (client && client->sa_family == AF_INET)
-		memcpy(&message->client, client, sizeof(struct sockaddr_in));
-	else if (client && client->sa_family == AF_INET6)
-		memcpy(&message->client, client, sizeof(struct sockaddr_in6));
-	message->login_fits = strlen(origin->login) < sizeof(message->login);
-	if (message->login_fits)
-		snprintf(message->login, sizeof(message->login), "%s", origin->login);
-	snprintf(message->host, sizeof(message->host), "%s", origin->host);
-	message->announced_size = origin->size;
-	message->sender_reading = mailbox_read(message->sender, sizeof(message->sender),
-					       origin->sender, origin->parsed_sender);
-	if (message->sender_reading != MAILBOX_GOOD)
-		problem_quote(message->typed_sender, sizeof(message->typed_sender), origin->sender,
-			      strlen(origin->sender));
-}
-
-void message_trust(struct message *message)
-{
-	message->trusted = true;
-	message->role = ROLE_DIRECT;
+	message_clear(message);
+	transaction_begin(&message->transaction, config, origin);
+	message->verdict.header = config->header;
 }
 
 void message_add_recipient(struct message *message, const char *recipient, char *const *parameters)
 {
-	envelope_add(&message->envelope, recipient, parameters);
+	transaction_add_recipient(&message->transaction, recipient, parameters);
 }
 
 void message_add_header(struct message *message, const char *name, const char *value,
 			bool space_cut)
 {
-	headers_add(&message->headers, message->config->header, name, value, space_cut);
+	transaction_add_header(&message->transaction, name, value, space_cut);
 }
 
-/* A dry run decides and tells, but does nothing. A probe is one by itself. */
-static void disarm_if_dry(struct message *message)
+static enum message_next decided(struct message *message)
 {
-	if (!message->config->dry_run || message->tag.probe)
-		return;
-	message->verdict.action = ACTION_ACCEPT;
-	message->has_new_body = false;
-	message->rerouted = false;
-	header_edits_free(&message->edits);
-}
-
-/* The verdict is there before the body is. */
-static enum message_next decided_early(struct message *message)
-{
-	message_write_log(message);
-	disarm_if_dry(message);
+	message->decided = true;
+	message->work = WORK_NONE;
 	return MESSAGE_DECIDED;
 }
 
-/* The same, in a dry run too. */
-static enum message_next put_off(struct message *message)
+/* The message continues, without its tags. */
+static enum message_next strip(struct message *message, enum outcome outcome)
 {
-	message_write_log(message);
-	return MESSAGE_DECIDED;
+	verdict_accept(&message->verdict, outcome);
+	message->work = WORK_STRIP;
+	return MESSAGE_WANTS_NO_BODY;
 }
 
 /* A tag from somebody who may not use it. */
-static enum message_next handle_untrusted(struct message *message)
+static enum message_next refuse_untrusted(struct message *message)
 {
-	int untrusted = message->config->untrusted;
+	const struct transaction *transaction = &message->transaction;
+	const enum untrusted untrusted = transaction->config->untrusted;
 
-	/* What looks like a stamp is never kept. */
-	if (untrusted == UNTRUSTED_KEEP && message->headers.stamps > 0)
-		untrusted = UNTRUSTED_STRIP;
-	switch (untrusted) {
-	case UNTRUSTED_KEEP:
-		message_accept(message, OUTCOME_UNTRUSTED_KEPT);
-		message_write_log(message);
-		return MESSAGE_NOTHING_TO_DO;
-	case UNTRUSTED_REJECT:
-		message_decide(
-			message, OUTCOME_UNTRUSTED_REJECTED,
+	if (untrusted == UNTRUSTED_REJECT) {
+		verdict_refuse(
+			&message->verdict, OUTCOME_UNTRUSTED_REJECTED,
 			"this client may not cancel invites; it is in no trusted network and did not "
 			"authenticate");
-		return decided_early(message);
-	default:
-		if (!message_check_edits(message))
-			return decided_early(message);
-		message_accept(message, OUTCOME_UNTRUSTED_STRIPPED);
-		message->strip_only = true;
-		return MESSAGE_WANTS_NO_BODY;
+		return decided(message);
 	}
+	/* What looks like a stamp is never kept. */
+	if (untrusted == UNTRUSTED_STRIP || transaction->headers.stamps > 0)
+		return check_edits(transaction, &message->verdict)
+			       ? strip(message, OUTCOME_UNTRUSTED_STRIPPED)
+			       : decided(message);
+	verdict_accept(&message->verdict, OUTCOME_UNTRUSTED_KEPT);
+	return decided(message);
 }
 
-static bool start_scanner(struct message *message)
+/* Direct mode and submission: what the tag asks for. */
+static bool check_request(struct message *message)
 {
-	unsigned char random[MIME_STEMS * MIME_STEM_DIGITS / 2];
+	const struct transaction *transaction = &message->transaction;
+	struct request *request = &message->request;
+	struct verdict *why = &message->verdict;
 
-	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
-		message->scanner = mime_scanner_new((struct span){message->headers.content.data,
-								  message->headers.content.length},
-						    random);
-	if (!message->scanner)
-		message_decide(message, OUTCOME_FAILED, "no memory for the message");
-	return message->scanner != NULL;
+	return check_tag(transaction, &request->tag, why) && check_sender(transaction, why) &&
+	       check_account(transaction, &request->account, why) &&
+	       check_recipient_count(transaction, &request->tag, why);
 }
 
-static bool is_for_archive(const struct message *message)
+static bool begin_attaching(struct message *message)
 {
-	return message->envelope.count == 1 &&
-	       policy_is_archive(message->config, envelope_first(&message->envelope));
-}
+	const struct transaction *transaction = &message->transaction;
+	const struct config *config = transaction->config;
+	struct problem why;
 
-/* Routed mode: is tagged mail where only the MTA's own routing may bring it? False: decided. */
-static bool check_place(struct message *message)
-{
-	if (message->role == ROLE_MISPLACED)
-		message_decide(
-			message, OUTCOME_MISCONFIGURED,
-			"mode = routed, and this listener is not named like queue_daemon: the MTA is "
-			"to send tagged mail to the second listener, and the filter is to be there "
-			"alone");
-	else if (message->config->mode == MODE_ROUTED && message->role == ROLE_CANCEL &&
-		 !message->trusted)
-		message_decide(message, OUTCOME_MISCONFIGURED,
-			       "mode = routed, and the second listener takes mail from "
-			       "elsewhere: it is for this machine alone");
-	return !message->decided;
-}
-
-/*
- * Queued mode: only stamped mail is sent to the second listener, and it is there to be cancelled. Where
- * that is not to be (any more), it waits: it must not go out with its stamp and without its calendar.
- */
-static bool puts_off_at_second_listener(struct message *message)
-{
-	if (!message_needs_stamp(message))
+	if (!check_content(transaction, &message->verdict))
 		return false;
-	if (message->headers.tags == 0)
-		message_decide(message, OUTCOME_MISCONFIGURED,
-			       "mail without this header came to the second listener; was it "
-			       "renamed while mail was queued?");
-	else if (message->config->dry_run && !message->tag.probe)
-		message_decide(message, OUTCOME_MISCONFIGURED,
-			       "dry_run = yes, and mail was stamped before: it waits until that is "
-			       "over");
-	return message->decided;
+	return attach_begin(&message->attach, &transaction->headers, (size_t)config->body_memory,
+			    config->temp_dir, &why) ||
+	       verdict_refuse(&message->verdict, OUTCOME_FAILED, "%s", why.text);
 }
 
-/* What there is to do with a message of this role that has a tag. */
-static enum message_next begin_work(struct message *message)
+/* Submission: what the headers alone tell; the body is looked at where the invite is cancelled. */
+static enum message_next begin_stamping(struct message *message)
 {
-	if (!check_place(message))
-		return put_off(message);
-	if (message_needs_stamp(message) && !message_check_stamp(message))
-		return decided_early(message);
-	if (puts_off_at_second_listener(message))
-		return put_off(message);
-	if (message->role != ROLE_CANCEL && !message->trusted)
-		return handle_untrusted(message);
-	if (!message_check_edits(message))
-		return decided_early(message);
-	if (message->role == ROLE_CANCEL && is_for_archive(message)) {
-		message_accept(message, OUTCOME_ARCHIVED);
-		message->strip_only = true;
-		return MESSAGE_WANTS_NO_BODY;
-	}
-	if (!message_check(message) || !start_scanner(message))
-		return decided_early(message);
-	if (message->role != ROLE_GATE)
-		return MESSAGE_WANTS_BODY;
-	/* What the headers alone tell about the shape; the body is seen where the invite is cancelled. */
-	return message_check_shape(message) ? MESSAGE_WANTS_NO_BODY : decided_early(message);
+	const struct transaction *transaction = &message->transaction;
+	struct verdict *why = &message->verdict;
+
+	if (!check_request(message) || !check_recipients(transaction, &message->request.tag, why) ||
+	    !check_size(transaction, 0, why) || !begin_attaching(message) ||
+	    !check_shape(&message->attach, why))
+		return decided(message);
+	message->work = WORK_STAMP;
+	return MESSAGE_WANTS_NO_BODY;
+}
+
+/* Whose invite it is, and the body: the rest waits for its end. */
+static enum message_next begin_cancelling(struct message *message)
+{
+	struct request *request = &message->request;
+
+	if (!check_invite_recipient(&message->transaction, &request->tag, request->recipient,
+				    &message->verdict) ||
+	    !begin_attaching(message))
+		return decided(message);
+	message->work = WORK_CANCEL;
+	return MESSAGE_WANTS_BODY;
+}
+
+static struct queued_now queued_now(const struct message_services *services)
+{
+	return (struct queued_now){
+		.time = (long long)time(NULL),
+		.trusted = !services->clock || clock_watch_look(services->clock) == CLOCK_TRUSTED,
+	};
+}
+
+/* The second listener, where the stamp says what is asked for. */
+static enum message_next begin_queued(struct message *message)
+{
+	const struct transaction *transaction = &message->transaction;
+	struct request *request = &message->request;
+	struct verdict *why = &message->verdict;
+
+	if (!queued_check_header(transaction, why) || !check_sender(transaction, why) ||
+	    !queued_check_stamp(transaction, queued_now(message->services), request, why) ||
+	    !check_edits(transaction, why))
+		return decided(message);
+	if (transaction_is_for_archive(transaction))
+		return strip(message, OUTCOME_ARCHIVED);
+	if (!check_recipient_count(transaction, &request->tag, why))
+		return decided(message);
+	return begin_cancelling(message);
+}
+
+/* Direct and routed mode. */
+static enum message_next begin_direct(struct message *message)
+{
+	if (message->transaction.role == ROLE_SECOND &&
+	    transaction_is_for_archive(&message->transaction))
+		return strip(message, OUTCOME_ARCHIVED);
+	return check_request(message) ? begin_cancelling(message) : decided(message);
 }
 
 enum message_next message_end_headers(struct message *message, const char *queue_id)
 {
-	snprintf(message->queue_id, sizeof(message->queue_id), "%s", queue_id);
-	if (message->envelope.suffixed && message_refuse_suffix(message))
-		return decided_early(message);
-	if (message->headers.tags > 0)
-		return begin_work(message);
-	if (puts_off_at_second_listener(message))
-		return put_off(message);
-	metrics_count_untagged(message->services->metrics);
-	return MESSAGE_NOTHING_TO_DO;
+	struct transaction *transaction = &message->transaction;
+	struct verdict *why = &message->verdict;
+
+	transaction_end_headers(transaction, queue_id);
+	if (!check_suffix(transaction, why))
+		return decided(message);
+	if (queued_needs_stamp(transaction))
+		return begin_queued(message);
+	if (transaction->headers.tags == 0) {
+		metrics_count_untagged(message->services->metrics);
+		return MESSAGE_NOTHING_TO_DO;
+	}
+	if (!check_listener(transaction, why))
+		return decided(message);
+	if (!transaction->trusted)
+		return refuse_untrusted(message);
+	if (!check_edits(transaction, why))
+		return decided(message);
+	return transaction->role == ROLE_SUBMISSION ? begin_stamping(message)
+						    : begin_direct(message);
 }
+
+/* ---- the body ---- */
 
 enum message_next message_add_body(struct message *message, const char *data, size_t length)
 {
+	struct attach *attach = &message->attach;
 	struct problem why;
 
-	if (message->decided || !message->scanner || message->role == ROLE_GATE)
+	if (message->work != WORK_CANCEL)
 		return MESSAGE_WANTS_NO_BODY;
-	if (!spool_add(&message->body, data, length, &why)) {
-		message_decide(message, OUTCOME_FAILED, "%s", why.text);
-		return MESSAGE_DECIDED;
+	if (!attach_add(attach, data, length, &why)) {
+		verdict_refuse(&message->verdict, OUTCOME_FAILED, "%s", why.text);
+		return decided(message);
 	}
-	if (message_is_too_large(message))
-		return MESSAGE_DECIDED;
-	mime_scanner_add(message->scanner, data, length);
+	if (!check_size(&message->transaction, attach->body.length, &message->verdict))
+		return decided(message);
 	return MESSAGE_WANTS_BODY;
 }
 
-static void work(struct message *message, cancel_progress *progress, void *context)
+/* ---- the end ---- */
+
+/* A dry run decides and reports, but does nothing. A probe is one by itself. */
+static bool is_dry_run(const struct message *message)
 {
-	/* At the gate that was looked at already. */
-	if (message->role != ROLE_GATE && !message_check_shape(message))
+	return message->transaction.config->dry_run && !message->request.tag.probe;
+}
+
+static void strip_tags(struct message *message)
+{
+	header_edits_strip_tags(&message->transaction.headers, message->transaction.config->header,
+				&message->edits);
+}
+
+static void stamp(struct message *message)
+{
+	struct transaction *transaction = &message->transaction;
+	struct verdict *verdict = &message->verdict;
+
+	if (is_dry_run(message)) {
+		verdict_accept(verdict, OUTCOME_DRY_RUN);
+	} else if (!transaction_ensure_message_id(transaction)) {
+		verdict_refuse(verdict, OUTCOME_FAILED, "no Message-ID could be made");
+	} else if (queued_stamp(transaction, &message->request, (long long)time(NULL),
+				&message->edits, verdict)) {
+		message->rerouted = transaction->config->route == ROUTE_DOMAIN;
+		verdict_accept(verdict, OUTCOME_QUEUED);
+	}
+}
+
+static bool become_active(struct message *message)
+{
+	struct active *active = message->services->active;
+
+	message->is_active = active_take(active, (size_t)message->transaction.config->max_active);
+	if (message->is_active)
+		return true;
+	if (active_is_closed(active))
+		return verdict_refuse(&message->verdict, OUTCOME_STOPPING,
+				      "the filter is being stopped; try again later");
+	return verdict_refuse(&message->verdict, OUTCOME_BUSY,
+			      "too many messages wait for Cronofy; try again later");
+}
+
+/* The invite cancelled; blocks. False: the verdict says why not. */
+static bool obtain_calendar(struct message *message, cancel_progress *progress, void *context)
+{
+	struct cancellation *cancellation = &message->cancellation;
+
+	cancellation->services = message->services;
+	cancellation->transaction = &message->transaction;
+	cancellation->request = &message->request;
+	return become_active(message) &&
+	       cancellation_obtain(cancellation, progress, context, &message->verdict);
+}
+
+static void attach(struct message *message)
+{
+	struct problem why;
+
+	if (attach_calendar(&message->attach, buffer_span(&message->cancellation.calendar.text),
+			    message->transaction.config->header, &message->edits, &why))
+		verdict_accept(&message->verdict, OUTCOME_CANCELLED);
+	else
+		verdict_refuse(&message->verdict, OUTCOME_FAILED, "%s", why.text);
+}
+
+static void cancel(struct message *message, cancel_progress *progress, void *context)
+{
+	struct verdict *verdict = &message->verdict;
+
+	if (!check_size(&message->transaction, message->attach.body.length, verdict) ||
+	    !check_shape(&message->attach, verdict))
 		return;
-	if (message->tag.probe && message->role != ROLE_GATE)
-		message_end_probe(message);
-	else if (message->config->dry_run && !message->tag.probe)
-		message_accept(message, OUTCOME_DRY_RUN);
-	else if (message->role == ROLE_GATE)
-		message_stamp(message);
-	else if (!message_is_too_large(message))
-		message_cancel(message, progress, context);
+	if (message->request.tag.probe)
+		verdict_accept(verdict, OUTCOME_PROBE);
+	else if (is_dry_run(message))
+		verdict_accept(verdict, OUTCOME_DRY_RUN);
+	else if (obtain_calendar(message, progress, context))
+		attach(message);
+	else if (verdict->action == ACTION_ACCEPT) /* without a calendar, as configured */
+		strip_tags(message);
 }
 
 bool message_may_wait(const struct message *message)
 {
-	return message->strip_only ||
-	       active_has_room(message->services->active, (size_t)message->config->max_active);
+	return message->work == WORK_STRIP ||
+	       active_has_room(message->services->active,
+			       (size_t)message->transaction.config->max_active);
 }
 
 void message_finish(struct message *message, cancel_progress *progress, void *context)
 {
-	if (message->strip_only) {
-		message->decided = true;
-		header_edits_strip_tags(&message->headers, message->config->header,
-					&message->edits);
-	} else if (!message->decided && message->scanner) {
-		work(message, progress, context);
-	} else if (!message->decided) {
-		message_decide(message, OUTCOME_FAILED, "the message ended before its headers did");
+	switch (message->work) {
+	case WORK_STRIP:
+		strip_tags(message);
+		break;
+	case WORK_STAMP:
+		stamp(message);
+		break;
+	case WORK_CANCEL:
+		cancel(message, progress, context);
+		break;
+	case WORK_NONE:
+		if (!message->decided)
+			verdict_refuse(&message->verdict, OUTCOME_FAILED,
+				       "the message ended before its headers did");
+		break;
 	}
 	if (message->edits.failed)
-		message_decide(message, OUTCOME_FAILED, "no memory for the headers");
-	if (message->config->dry_run)
-		message_write_log(message);
-	disarm_if_dry(message);
+		verdict_refuse(&message->verdict, OUTCOME_FAILED, "no memory for the headers");
+	decided(message);
 }
+
+void message_report(struct message *message, bool taken)
+{
+	const struct account *account = message->request.account;
+	const long long ms = clock_now() - message->transaction.begun;
+
+	if (!taken)
+		verdict_not_taken(&message->verdict);
+	message_write_log(message, ms);
+	metrics_count_message(message->services->metrics, account ? account->name : NULL,
+			      message->verdict.outcome, ms);
+	message_write_record(message, ms);
+}
+
+/* ---- what the MTA is to do ---- */
 
 const struct verdict *message_verdict(const struct message *message)
 {
 	return &message->verdict;
 }
 
+/* Queued mail that cannot be cancelled waits in a dry run, too: it must not go out with its stamp. */
+static bool does_nothing(const struct message *message)
+{
+	return is_dry_run(message) && !queued_needs_stamp(&message->transaction) &&
+	       message->verdict.outcome != OUTCOME_MISCONFIGURED;
+}
+
+enum action message_action(const struct message *message)
+{
+	return does_nothing(message) ? ACTION_ACCEPT : message->verdict.action;
+}
+
 const struct header_edits *message_edits(const struct message *message)
 {
-	return &message->edits;
+	static const struct header_edits none = {.count = 0};
+
+	return does_nothing(message) ? &none : &message->edits;
 }
 
 const struct envelope *message_rerouted(const struct message *message)
 {
-	return message->rerouted ? &message->envelope : NULL;
+	return message->rerouted ? &message->transaction.envelope : NULL;
 }
 
 bool message_has_new_body(const struct message *message)
 {
-	return message->has_new_body;
-}
-
-/* Carries a piece of the old body through the rewriting. */
-struct body_copy {
-	const struct rewrite *rewrite;
-	size_t total;
-	rewrite_writer *write;
-	void *context;
-};
-
-static bool copy_piece(void *context, size_t offset, const char *data, size_t length)
-{
-	const struct body_copy *copy = context;
-
-	return rewrite_write(copy->rewrite, offset, (struct span){data, length},
-			     offset + length == copy->total, copy->write, copy->context);
+	return message->attach.has_calendar;
 }
 
 bool message_write_body(struct message *message, rewrite_writer *write, void *context,
 			struct problem *why)
 {
-	struct body_copy copy = {&message->rewrite, message->body.length, write, context};
-
-	if (message->body.length == 0) {
-		problem_set(why, "the message's new body was not taken");
-		return copy_piece(&copy, 0, "", 0);
-	}
-	return spool_read(&message->body, copy_piece, &copy, why);
+	return attach_write(&message->attach, write, context, why);
 }

@@ -1,7 +1,7 @@
 /* outcome: the table of what can become of a message, and verdicts made from it. */
 #include "outcome.h"
 
-#include "config.h"
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,10 +70,9 @@ static const struct outcome_row rows[] = {
 	[OUTCOME_BAD_CALENDAR] = {"bad_calendar", ACTION_DEFER, "451", "4.5.0", LOG_LEVEL_ERROR,
 				  CHOICE_ON_UNAVAILABLE, true,
 				  "Cronofy's calendar is not a cancellation that can be sent"},
-	[OUTCOME_UNUSABLE_CALENDAR] =
-		{"unusable_calendar", ACTION_REJECT, "554", "5.6.0", LOG_LEVEL_ERROR,
-		 CHOICE_ON_UNAVAILABLE, true,
-		 "the same after several tries: no further one is made"},
+	[OUTCOME_UNUSABLE_CALENDAR] = {"unusable_calendar", ACTION_REJECT, "554", "5.6.0",
+				       LOG_LEVEL_ERROR, CHOICE_ON_UNAVAILABLE, true,
+				       "the same after several tries: no further one is made"},
 	[OUTCOME_NO_TURN] = {"no_turn", ACTION_DEFER, "451", "4.4.5", LOG_LEVEL_WARNING,
 			     CHOICE_NONE, false,
 			     "its turn to call Cronofy would come after deadline"},
@@ -188,14 +187,18 @@ void verdict_not_taken(struct verdict *verdict)
 	take_row(verdict, OUTCOME_NOT_TAKEN);
 }
 
-void verdict_set(struct verdict *verdict, enum outcome outcome, const char *format, ...)
+bool verdict_refuse(struct verdict *verdict, enum outcome outcome, const char *format, ...)
 {
+	char reason[sizeof(verdict->text)];
 	va_list arguments;
 
-	take_row(verdict, outcome);
 	va_start(arguments, format);
-	vsnprintf(verdict->text, sizeof(verdict->text), format, arguments);
+	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
+	take_row(verdict, outcome);
+	snprintf(verdict->text, sizeof(verdict->text), "%s: %s", verdict->header, reason);
+	utf8_trim_end(verdict->text);
+	return false;
 }
 
 static void set_reply(struct verdict *verdict, enum action action, const char *code,
@@ -206,7 +209,7 @@ static void set_reply(struct verdict *verdict, enum action action, const char *c
 	verdict->enhanced = enhanced;
 }
 
-void verdict_choose(struct verdict *verdict, int fallback, const char *enhanced)
+void verdict_choose(struct verdict *verdict, enum fallback fallback, const char *enhanced)
 {
 	switch (fallback) {
 	case FALLBACK_REJECT:
@@ -220,7 +223,7 @@ void verdict_choose(struct verdict *verdict, int fallback, const char *enhanced)
 		if (verdict->level > LOG_LEVEL_WARNING)
 			verdict->level = LOG_LEVEL_WARNING;
 		break;
-	default:
+	case FALLBACK_TEMPFAIL:
 		set_reply(verdict, ACTION_DEFER, "451", enhanced[0] == '5' ? "4.5.0" : enhanced);
 		break;
 	}

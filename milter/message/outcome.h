@@ -8,7 +8,8 @@
 #define OUTCOME_H
 
 #include "buffer.h"
-#include "cronofy.h"
+#include "config.h"
+#include "cronofy_answer.h"
 #include "log.h"
 
 #include <stdbool.h>
@@ -95,11 +96,12 @@ struct verdict {
 	const char *code; /* as in the row; "" unless rejected or deferred */
 	const char *enhanced;
 	enum log_level level;
-	char text[900]; /* the reply's text, or why it is held; one line of UTF-8 */
+	const char *header; /* the tag's name: what a reason begins with. The owner's, set first */
+	char text[900];     /* the reply's text, or why it is held; one line of UTF-8 */
 };
 
-/* The row's verdict, with a reason for the sender and the log. */
-void verdict_set(struct verdict *verdict, enum outcome outcome, const char *format, ...)
+/* The row's verdict, with a reason for the sender and the log. Gives false, for a check to return. */
+bool verdict_refuse(struct verdict *verdict, enum outcome outcome, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The row's verdict where there is nothing to explain. */
@@ -112,7 +114,7 @@ void verdict_not_taken(struct verdict *verdict);
  * The verdict of an outcome that is the administrator's choice, with that choice (enum fallback)
  * made. `enhanced` is for a reply; a permanent one is no good for a deferral.
  */
-void verdict_choose(struct verdict *verdict, int fallback, const char *enhanced);
+void verdict_choose(struct verdict *verdict, enum fallback fallback, const char *enhanced);
 
 /* Appends the table as text: a line for each outcome and each reply of ours that it can have. */
 void outcome_write_table(struct buffer *out);

@@ -290,7 +290,7 @@ def test_results_that_the_configuration_decides_name_its_keys():
 
 def test_every_field_of_the_log_is_explained_and_no_other():
     fields = {name for function in ("log_field", "log_number") for call in calls(function)
-              if call.file == "message_log.c" for name in call.texts(1)}
+              if call.file == "message_report.c" for name in call.texts(1)}
     assert {"queue_id", "ms", "reason"} <= fields
     assert items(section(PROGRAM, "THE LOG")) == fields
 

@@ -76,15 +76,15 @@ static void every_answer_has_an_enhanced_code(void **state)
 
 static void a_verdict_has_its_rows_reply_and_a_reason(void **state)
 {
-	struct verdict verdict;
+	struct verdict verdict = {.header = "X-Tag"};
 
 	(void)state;
-	verdict_set(&verdict, OUTCOME_BAD_TAG, "%d of them", 2);
+	verdict_refuse(&verdict, OUTCOME_BAD_TAG, "%d of them", 2);
 	assert_int_equal(verdict.outcome, OUTCOME_BAD_TAG);
 	assert_int_equal(verdict.action, ACTION_REJECT);
 	assert_string_equal(verdict.code, "554");
 	assert_string_equal(verdict.enhanced, "5.6.0");
-	assert_string_equal(verdict.text, "2 of them");
+	assert_string_equal(verdict.text, "X-Tag: 2 of them");
 	verdict_accept(&verdict, OUTCOME_CANCELLED);
 	assert_int_equal(verdict.action, ACTION_ACCEPT);
 	assert_string_equal(verdict.code, "");
@@ -93,24 +93,24 @@ static void a_verdict_has_its_rows_reply_and_a_reason(void **state)
 
 static void what_the_mta_does_not_take_keeps_its_reason(void **state)
 {
-	struct verdict verdict;
+	struct verdict verdict = {.header = "X-Tag"};
 
 	(void)state;
-	verdict_set(&verdict, OUTCOME_REFUSED, "no such invite");
+	verdict_refuse(&verdict, OUTCOME_REFUSED, "no such invite");
 	verdict_choose(&verdict, FALLBACK_HOLD, "5.5.0");
 	verdict_not_taken(&verdict);
 	assert_int_equal(verdict.outcome, OUTCOME_NOT_TAKEN);
 	assert_int_equal(verdict.action, ACTION_DEFER);
 	assert_int_equal(verdict.level, LOG_LEVEL_ERROR);
 	assert_string_equal(verdict.code, "");
-	assert_string_equal(verdict.text, "no such invite");
+	assert_string_equal(verdict.text, "X-Tag: no such invite");
 }
 
 static void the_administrator_chooses(void **state)
 {
 	static const struct {
 		enum outcome outcome;
-		int fallback;
+		enum fallback fallback;
 		const char *enhanced;
 		enum action action;
 		const char *shown_code, *shown_enhanced;
@@ -132,16 +132,16 @@ static void the_administrator_chooses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct verdict verdict;
+		struct verdict verdict = {.header = "X-Tag"};
 
-		verdict_set(&verdict, cases[i].outcome, "why");
+		verdict_refuse(&verdict, cases[i].outcome, "why");
 		verdict_choose(&verdict, cases[i].fallback, cases[i].enhanced);
 		assert_int_equal(verdict.outcome, cases[i].outcome);
 		assert_int_equal(verdict.action, cases[i].action);
 		assert_string_equal(verdict.code, cases[i].shown_code);
 		assert_string_equal(verdict.enhanced, cases[i].shown_enhanced);
 		assert_int_equal(verdict.level, cases[i].level);
-		assert_string_equal(verdict.text, "why");
+		assert_string_equal(verdict.text, "X-Tag: why");
 	}
 }
 
