@@ -1,21 +1,19 @@
+/* http: the thread, and the calls that are handed to it. */
 #include "http.h"
 
 #include "clock.h"
-#include "http_header.h"
 #include "http_pool.h"
+#include "http_transfer.h"
 #include "random.h"
 #include "zeroing.h"
 
 #include <curl/curl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /*
  * How many connections to one server. While one is being made, curl would make another for each
@@ -25,11 +23,9 @@
 #define HTTP2_CONNECTIONS 2L
 #define HTTP1_CONNECTIONS 50L
 #define ALL_CONNECTIONS   128L
-#define STREAMS           250L   /* of one connection; servers usually allow 100 to 250 */
-#define CONNECT_TIMEOUT   10000  /* ms, of a call's time-out */
-#define IDLE_TURNS        50U    /* more than a TLS handshake takes */
-#define IDLE_WAIT         10     /* ms */
-#define DEAD_PEER_TIMEOUT 20000U /* ms without an acknowledgement: TCP gives the connection up */
+#define STREAMS           250L /* of one connection; servers usually allow 100 to 250 */
+#define IDLE_TURNS        50U  /* more than a TLS handshake takes */
+#define IDLE_WAIT         10   /* ms */
 
 enum call_state {
 	CALL_WAITING, /* in the list of new calls */
@@ -43,19 +39,9 @@ struct http_call {
 	enum call_state state;
 	pthread_cond_t done;
 	bool alone;
-	char *place;            /* which pool it belongs to */
-	struct http_pool *pool; /* the thread's, while it is running */
-	bool abandoned;         /* the caller is gone: the thread frees it */
-	CURL *easy;
-	struct curl_slist *headers;
-	char *body;
-	size_t body_length, body_given;
-	bool begun;       /* to be sent */
-	bool asked_again; /* curl wanted to send the request a second time */
-	struct http_header header;
-	size_t header_bytes;
-	char error[CURL_ERROR_SIZE];
-	struct http_reply reply;
+	char *place;    /* which pool it belongs to */
+	bool abandoned; /* the caller is gone: the thread frees it */
+	struct http_transfer transfer;
 };
 
 struct http {
@@ -74,195 +60,12 @@ struct http {
 	unsigned int idle_turns; /* the thread's: in a row, in which no call got on */
 };
 
-/* ---- one transfer ---- */
-
-/*
- * curl silently sends a request again, on up to five new connections, where a kept one dies or the
- * server refuses a stream: two cancels, and only the second one's answer; or a storm of connections
- * while the server is away. So each call begins once, its body is given once, and no connection is
- * made after that: whether to try again is for others to say.
- */
-static int begin_once(void *context, char *server, char *client, int server_port, int client_port)
-{
-	struct http_call *call = context;
-
-	(void)server, (void)client, (void)server_port, (void)client_port;
-	call->http->idle_turns = 0;
-	call->asked_again |= call->begun;
-	call->begun = true;
-	return call->asked_again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
-}
-
-static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct http_call *call = context;
-
-	(void)purpose;
-	call->asked_again |= call->begun;
-	return call->begun ? CURL_SOCKET_BAD
-			   : socket(address->family, address->socktype | SOCK_CLOEXEC,
-				    address->protocol);
-}
-
-static size_t give_body(char *data, size_t size, size_t count, void *context)
-{
-	struct http_call *call = context;
-	size_t left = call->body_length - call->body_given;
-
-	if (left == 0) {
-		call->asked_again = true;
-		return CURL_READFUNC_ABORT;
-	}
-	call->http->idle_turns = 0;
-	count *= size;
-	if (count > left)
-		count = left;
-	memcpy(data, call->body + call->body_given, count);
-	call->body_given += count;
-	return count;
-}
-
-static size_t take_body(char *data, size_t size, size_t count, void *context)
-{
-	struct http_call *call = context;
-
-	(void)size;
-	call->http->idle_turns = 0;
-	http_pool_heard(call->pool);
-	buffer_append(&call->reply.body, data, count);
-	call->reply.failed_here |= call->reply.body.out_of_memory;
-	call->reply.too_large |= call->reply.body.failed && !call->reply.failed_here;
-	return call->reply.body.failed ? 0 : count;
-}
-
-static size_t take_header(char *data, size_t size, size_t count, void *context)
-{
-	struct http_call *call = context;
-
-	(void)size;
-	call->http->idle_turns = 0;
-	http_pool_heard(call->pool);
-	http_header_take(&call->header, (struct span){data, count});
-	call->header_bytes += count;
-	call->reply.too_large |= call->header_bytes > HTTP_REPLY_HEADERS_MAXIMUM;
-	return call->reply.too_large ? 0 : count;
-}
-
-/* A peer that fell silent would swallow calls for the many minutes that TCP waits by itself. */
-static int give_up_dead_peers(void *context, curl_socket_t socket, curlsocktype purpose)
-{
-	unsigned int timeout = DEAD_PEER_TIMEOUT;
-
-	(void)context;
-	(void)purpose;
-	setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-	return CURL_SOCKOPT_OK;
-}
-
-static bool add_header(struct curl_slist **headers, const char *header)
-{
-	struct curl_slist *longer = curl_slist_append(*headers, header);
-
-	if (longer)
-		*headers = longer;
-	return longer != NULL;
-}
-
-/* False if there is no memory. */
-static bool set_url(CURL *easy, const struct http_request *request)
-{
-	struct buffer url = buffer_with_maximum((size_t)64 * 1024);
-	const struct http_parameter *each = request->query;
-	bool good = true;
-
-	buffer_append_text(&url, request->url);
-	for (; each && each->name && good; each++) {
-		char *value = curl_easy_escape(easy, each->value, 0);
-
-		good = value != NULL;
-		buffer_printf(&url, "%c%s=%s", each == request->query ? '?' : '&', each->name,
-			      value ? value : "");
-		curl_free(value);
-	}
-	good = good && !url.failed && curl_easy_setopt(easy, CURLOPT_URL, url.data) == CURLE_OK;
-	buffer_free(&url);
-	return good;
-}
-
-static bool make_headers(struct http_call *call, const struct http_request *request)
-{
-	struct buffer line = buffer_with_maximum(8192);
-	bool good;
-
-	buffer_printf(&line, "Authorization: Bearer %s", request->bearer);
-	good = !line.failed && add_header(&call->headers, line.data) &&
-	       add_header(&call->headers, "Accept: application/json");
-	if (request->body)
-		good = good && add_header(&call->headers, "Expect:") &&
-		       add_header(&call->headers, "Content-Type: application/json; charset=utf-8");
-	if (line.data)
-		explicit_bzero(line.data, line.length);
-	buffer_free(&line);
-	return good;
-}
-
-static bool set_up(struct http_call *call, const struct http_request *request)
-{
-	CURL *easy = call->easy;
-	long timeout = (long)(request->timeout > 0 ? request->timeout : 1);
-	bool good = make_headers(call, request) && set_url(easy, request);
-
-#define SET(option, value) good = good && curl_easy_setopt(easy, option, value) == CURLE_OK
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L); /* the key must not go to another host */
-	SET(CURLOPT_HTTPHEADER, call->headers);
-	if (request->body) {
-		SET(CURLOPT_POST, 1L);
-		SET(CURLOPT_POSTFIELDSIZE, (long)request->body_length);
-		SET(CURLOPT_READFUNCTION, give_body);
-		SET(CURLOPT_READDATA, call);
-	}
-	SET(CURLOPT_FRESH_CONNECT, request->alone ? 1L : 0L);
-	SET(CURLOPT_FORBID_REUSE, request->alone ? 1L : 0L);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	if (request->ca_file[0])
-		SET(CURLOPT_CAINFO, request->ca_file);
-	SET(CURLOPT_PROXY, request->proxy); /* "" also turns the environment's off, */
-	SET(CURLOPT_NOPROXY, "");           /* and this its exceptions */
-	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-	SET(CURLOPT_USERAGENT, "cancel-invite-milter");
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_QUICK_EXIT,
-	    1L); /* a name server that says nothing must not hold up the thread */
-	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_PREREQFUNCTION, begin_once);
-	SET(CURLOPT_PREREQDATA, call);
-	SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	SET(CURLOPT_OPENSOCKETDATA, call);
-	SET(CURLOPT_SOCKOPTFUNCTION, give_up_dead_peers);
-	SET(CURLOPT_TIMEOUT_MS, timeout);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, timeout < CONNECT_TIMEOUT ? timeout : CONNECT_TIMEOUT);
-	SET(CURLOPT_WRITEFUNCTION, take_body);
-	SET(CURLOPT_WRITEDATA, call);
-	SET(CURLOPT_HEADERFUNCTION, take_header);
-	SET(CURLOPT_HEADERDATA, call);
-	SET(CURLOPT_ERRORBUFFER, call->error);
-	SET(CURLOPT_PRIVATE, call);
-#undef SET
-	return good;
-}
+/* ---- the thread ---- */
 
 static void free_call(struct http_call *call)
 {
-	for (struct curl_slist *header = call->headers; header; header = header->next)
-		explicit_bzero(header->data, strlen(header->data)); /* one of them holds the key */
-	curl_easy_cleanup(call->easy);
-	curl_slist_free_all(call->headers);
-	buffer_free(&call->reply.body);
+	http_transfer_free(&call->transfer);
 	pthread_cond_destroy(&call->done);
-	free(call->body);
 	free(call->place);
 	free(call);
 }
@@ -273,68 +76,27 @@ static void limit_connections(struct http *http, long most)
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
 }
 
-/* In words that say what happened where curl's say what it could not do about it. */
-static void describe_failure(struct http_call *call, CURLcode result)
-{
-	const char *text = call->error[0] ? call->error : curl_easy_strerror(result);
-	struct problem *failure = &call->reply.failure;
-
-	if (call->reply.failed_here)
-		problem_set(failure, "no memory for the call, or no random numbers");
-	else if (call->reply.too_large)
-		problem_set(failure, "the reply is larger than we take");
-	else if (call->reply.connection_died)
-		problem_set(failure, "the server takes no request on this connection");
-	else if (result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM)
-		problem_set(failure, "the server ends HTTP/2 before it answers (%s)", text);
-	else
-		problem_set(failure, "%s", text);
-}
-
-static void read_result(struct http_call *call, CURLcode result)
-{
-	struct http_reply *reply = &call->reply;
-
-	reply->ended = clock_now();
-	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &reply->new_connections);
-	reply->arrived = result == CURLE_OK;
-	reply->unsent = !reply->arrived && !call->begun;
-	reply->misconfigured = result == CURLE_SSL_CACERT_BADFILE || result == CURLE_URL_MALFORMAT;
-	reply->connection_died = result == CURLE_SEND_FAIL_REWIND || call->asked_again;
-	reply->timed_out = result == CURLE_OPERATION_TIMEDOUT;
-	/* Without random numbers curl gives up a TLS connection that it has barely begun. */
-	reply->failed_here |= result == CURLE_OUT_OF_MEMORY || result == CURLE_FAILED_INIT ||
-			      (result == CURLE_SSL_CONNECT_ERROR && !random_is_ready());
-	describe_failure(call, result);
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &reply->status);
-	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &reply->version);
-	reply->version = reply->version >= CURL_HTTP_VERSION_2_0   ? 20
-			 : reply->version == CURL_HTTP_VERSION_1_0 ? 10
-								   : 11;
-	reply->retry_after = http_header_retry_after(&call->header, time(NULL));
-}
-
-/* ---- the thread ---- */
-
 /* Hands it to curl. False if there is no memory. */
 static bool start(struct http *http, struct http_call *call)
 {
-	CURL *easy = call->easy;
+	CURL *easy = call->transfer.easy;
 
-	call->pool = http_pool_take(&http->pools, call->place);
-	if (!call->pool)
+	call->transfer.pool = http_pool_take(&http->pools, call->place);
+	if (!call->transfer.pool)
 		return false;
 	if (call->alone)
 		limit_connections(http, HTTP1_CONNECTIONS);
 	/* Rather wait for a connection to share than open one: only HTTP/2 shares. */
-	return curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
+	return curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_PIPEWAIT,
 				http->host_connections == HTTP2_CONNECTIONS ? 1L : 0L) ==
 		       CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-				call->alone || http_pool_wants_http1(call->pool)
+				call->alone || http_pool_wants_http1(call->transfer.pool)
 					? (long)CURL_HTTP_VERSION_1_1
 					: (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_SHARE, http_pool_share(call->pool)) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_SHARE, http_pool_share(call->transfer.pool)) ==
+		       CURLE_OK &&
 	       curl_multi_add_handle(http->multi, easy) == CURLM_OK;
 }
 
@@ -351,12 +113,12 @@ static void count_failures_here(struct http *http, bool failed_here)
 /* Takes it back from curl, if curl has it. */
 static void stop(struct http *http, struct http_call *call)
 {
-	if (!call->pool)
+	if (!call->transfer.pool)
 		return;
-	curl_multi_remove_handle(http->multi, call->easy);
-	curl_easy_setopt(call->easy, CURLOPT_SHARE, NULL);
-	http_pool_give_back(&http->pools, call->pool);
-	call->pool = NULL;
+	curl_multi_remove_handle(http->multi, call->transfer.easy);
+	curl_easy_setopt(call->transfer.easy, CURLOPT_SHARE, NULL);
+	http_pool_give_back(&http->pools, call->transfer.pool);
+	call->transfer.pool = NULL;
 }
 
 /* Takes the call out of the list; it is then the caller's, or nobody's. With the lock held. */
@@ -367,7 +129,7 @@ static void let_go(struct http *http, struct http_call *call)
 	while (*at != call)
 		at = &(*at)->next;
 	*at = call->next;
-	count_failures_here(http, call->reply.failed_here);
+	count_failures_here(http, call->transfer.reply.failed_here);
 	if (call->abandoned) {
 		free_call(call);
 		return;
@@ -380,9 +142,9 @@ static void let_go(struct http *http, struct http_call *call)
 static void fail(struct http *http, struct http_call *call, const char *reason)
 {
 	stop(http, call);
-	call->reply.ended = clock_now();
-	call->reply.arrived = false;
-	problem_set(&call->reply.failure, "%s", reason);
+	call->transfer.reply.ended = clock_now();
+	call->transfer.reply.arrived = false;
+	problem_set(&call->transfer.reply.failure, "%s", reason);
 	let_go(http, call);
 }
 
@@ -394,14 +156,14 @@ static void look_through_calls(struct http *http)
 	for (struct http_call *call = http->calls; call; call = next) {
 		next = call->next;
 		if (call->abandoned || http->stopping) {
-			if (call->pool)
-				http_pool_retire(call->pool);
+			if (call->transfer.pool)
+				http_pool_retire(call->transfer.pool);
 			fail(http, call, "given up");
 		} else if (call->state == CALL_WAITING) {
 			call->state = CALL_RUNNING;
 			http->idle_turns = 0;
 			if (!start(http, call)) {
-				call->reply.failed_here = true;
+				call->transfer.reply.failed_here = true;
 				fail(http, call, "no memory for the call");
 			}
 		}
@@ -411,17 +173,17 @@ static void look_through_calls(struct http *http)
 /* What the end of a call says about the connections that it used. */
 static void learn(struct http *http, const struct http_call *call)
 {
-	const struct http_reply *reply = &call->reply;
+	const struct http_reply *reply = &call->transfer.reply;
 	const bool by_http2 = reply->version == 20;
 
 	if (reply->timed_out)
-		http_pool_retire(call->pool);
+		http_pool_retire(call->transfer.pool);
 	if (reply->connection_died)
-		http_pool_count_refused(call->pool);
+		http_pool_count_refused(call->transfer.pool);
 	if (!reply->arrived)
 		return;
 	if (reply->status < 500)
-		http_pool_count_answered(call->pool, by_http2);
+		http_pool_count_answered(call->transfer.pool, by_http2);
 	if (!call->alone)
 		limit_connections(http, by_http2 ? HTTP2_CONNECTIONS : HTTP1_CONNECTIONS);
 }
@@ -440,7 +202,7 @@ static void collect_results(struct http *http)
 			continue;
 		http->idle_turns = 0;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-		read_result(call, result);
+		http_transfer_read_result(&call->transfer, result);
 		learn(http, call);
 		stop(http, call);
 		pthread_mutex_lock(&http->lock);
@@ -584,6 +346,16 @@ void http_stop(struct http *http)
 	free_http(http);
 }
 
+/* What must be equal for two calls to share a connection. NULL if there is no memory. */
+static char *name_place(const struct http_request *request)
+{
+	char *place;
+
+	return asprintf(&place, "%s\n%s\n%s", request->url, request->proxy, request->ca_file) < 0
+		       ? NULL
+		       : place;
+}
+
 /* NULL if there is no memory. */
 static struct http_call *make_call(struct http *http, const struct http_request *request)
 {
@@ -594,20 +366,8 @@ static struct http_call *make_call(struct http *http, const struct http_request 
 	clock_condition_init(&call->done);
 	call->http = http;
 	call->alone = request->alone;
-	call->reply.body = buffer_with_maximum(HTTP_REPLY_MAXIMUM);
-	call->easy = curl_easy_init();
-	call->body = malloc(request->body_length + 1);
-	if (asprintf(&call->place, "%s\n%s\n%s", request->url, request->proxy, request->ca_file) <
-	    0)
-		call->place = NULL;
-	if (!call->easy || !call->body || !call->place) {
-		free_call(call);
-		return NULL;
-	}
-	if (request->body)
-		memcpy(call->body, request->body, request->body_length);
-	call->body_length = request->body_length;
-	if (!set_up(call, request)) {
+	call->place = name_place(request);
+	if (!http_transfer_set_up(&call->transfer, request, &http->idle_turns) || !call->place) {
 		free_call(call);
 		return NULL;
 	}
@@ -657,8 +417,8 @@ void http_end(struct http_call *call, struct http_reply *reply)
 		return;
 	}
 	if (reply) {
-		*reply = call->reply;
-		call->reply.body = buffer_with_maximum(0);
+		*reply = call->transfer.reply;
+		call->transfer.reply.body = buffer_with_maximum(0);
 	}
 	free_call(call);
 }
