@@ -234,6 +234,8 @@ bool calendar_accept(struct calendar *calendar, struct span text,
 	good = accept_lines(&work, calendar, text, question, why);
 	if (good)
 		note_findings(calendar, &work.facts);
+	calendar->says_cancel = good && work.facts.methods > 0;
+	calendar->names_recipient = good && work.facts.recipient_attends;
 	calendar->text = work.text;
 	ical_reader_free(&work.reader);
 	calendar_facts_free(&work.facts);

@@ -24,6 +24,8 @@ struct calendar {
 	struct buffer text;     /* what goes into the message, UTF-8 */
 	char uid[256];          /* of its events; cut if longer */
 	char sequence[16];      /* "" if it has none */
+	bool says_cancel;       /* METHOD:CANCEL stood in it, and did not have to be put in */
+	bool names_recipient;   /* the one that was asked about is an ATTENDEE */
 	struct problem warning; /* what may keep a program from acting on it; "" if nothing */
 	struct problem mended;  /* what was put right; "" if nothing */
 };

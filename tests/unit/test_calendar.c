@@ -44,6 +44,30 @@ static void a_cancellation_comes_out_as_it_went_in(void **state)
 	calendar_free(&calendar);
 }
 
+/* What an answer that may be the invitation as well has to prove. */
+static void tells_what_stood_in_it_from_what_was_put_in(void **state)
+{
+	struct calendar calendar = accept_text(CANCEL);
+	struct problem why;
+
+	(void)state;
+	assert_true(calendar.says_cancel);
+	assert_true(calendar.names_recipient);
+	calendar_free(&calendar);
+	calendar = accept_text(START EVENT END);
+	assert_false(calendar.says_cancel);
+	calendar_free(&calendar);
+	calendar = accept_text(START EVENT "METHOD:CANCEL\r\n" END);
+	assert_true(calendar.says_cancel);
+	calendar_free(&calendar);
+	assert_true(calendar_accept(&calendar, span_of_text(CANCEL), &strangers, &why));
+	assert_false(calendar.names_recipient);
+	calendar_free(&calendar);
+	assert_true(calendar_accept(&calendar, span_of_text(CANCEL), &anybody, &why));
+	assert_false(calendar.names_recipient);
+	calendar_free(&calendar);
+}
+
 /* ---- the bytes ---- */
 
 /* `middle` stands where a property of the event may stand; so does `result` afterwards. */
@@ -740,6 +764,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cancellation_comes_out_as_it_went_in),
+		cmocka_unit_test(tells_what_stood_in_it_from_what_was_put_in),
 		cmocka_unit_test(every_line_end_becomes_crlf),
 		cmocka_unit_test(byte_order_mark_and_white_space_around_it_go),
 		cmocka_unit_test(a_missing_last_line_end_comes),
