@@ -45,59 +45,67 @@ static void append_latin1_as_utf8(struct span text, struct buffer *out)
 	}
 }
 
-enum encoded_word {
-	ENCODED_WORD_NONE,
-	ENCODED_WORD_DECODED,
-	ENCODED_WORD_BAD,
+/* The pieces of an encoded word. */
+struct word {
+	struct span whole, charset, text;
+	char encoding;
 };
 
 /*
  * Is there an encoded word, =?charset[*language]?Q|B?text?= (RFC 2047, 2; RFC 2231, 5), at the
- * start of `text`? Appends what it says to `out`, as UTF-8, and gives its length in `text`.
+ * start of `text`?
  */
-static enum encoded_word decode_word(struct span text, struct buffer *out, size_t *length,
-				     struct problem *why)
+static bool find_word(struct span text, struct word *word)
 {
 	const char *const text_end = text.at + text.length;
-	struct buffer decoded = buffer_with_maximum(out->maximum);
-	struct span charset, words;
 	const char *question, *end, *star;
-	enum encoded_word result = ENCODED_WORD_BAD;
-	char encoding, shown[64];
-	bool good;
 
 	if (text.length < 2 || memcmp(text.at, "=?", 2) != 0)
-		return ENCODED_WORD_NONE;
+		return false;
 	question = memchr(text.at + 2, '?', text.length - 2);
 	if (!question || text_end - question < 4 || question[2] != '?')
-		return ENCODED_WORD_NONE;
-	charset = (struct span){text.at + 2, (size_t)(question - text.at - 2)};
-	encoding = question[1];
-	words.at = question + 3;
-	end = memchr(words.at, '?', (size_t)(text_end - words.at));
+		return false;
+	word->charset = (struct span){text.at + 2, (size_t)(question - text.at - 2)};
+	word->encoding = question[1];
+	word->text.at = question + 3;
+	end = memchr(word->text.at, '?', (size_t)(text_end - word->text.at));
 	if (!end || end + 1 == text_end || end[1] != '=')
-		return ENCODED_WORD_NONE;
-	words.length = (size_t)(end - words.at);
-	*length = (size_t)(end + 2 - text.at);
-	star = memchr(charset.at, '*', charset.length);
+		return false;
+	word->text.length = (size_t)(end - word->text.at);
+	word->whole = (struct span){text.at, (size_t)(end + 2 - text.at)};
+	star = memchr(word->charset.at, '*', word->charset.length);
 	if (star)
-		charset.length = (size_t)(star - charset.at);
+		word->charset.length = (size_t)(star - word->charset.at);
+	return true;
+}
 
-	if (encoding == 'Q' || encoding == 'q')
-		good = decode_q(words, &decoded);
-	else
-		good = (encoding == 'B' || encoding == 'b') && base64_decode(words, &decoded);
+static bool decode_octets(const struct word *word, struct buffer *out)
+{
+	if (word->encoding == 'Q' || word->encoding == 'q')
+		return decode_q(word->text, out);
+	return (word->encoding == 'B' || word->encoding == 'b') && base64_decode(word->text, out);
+}
+
+/* Appends what the word says, as UTF-8. */
+static bool decode_word(const struct word *word, struct buffer *out, struct problem *why)
+{
+	struct buffer decoded = buffer_with_maximum(out->maximum);
+	const struct span charset = word->charset;
+	const bool good = decode_octets(word, &decoded);
+	bool result = false;
+	char shown[64];
+
 	if (decoded.out_of_memory) {
 		problem_cannot_tell(why, "no memory to decode the value");
 	} else if (!good || decoded.failed) {
 		problem_set(why, "the encoded word \"%s\" cannot be decoded (RFC 2047)",
-			    problem_quote(shown, sizeof(shown), text.at, *length));
+			    problem_quote(shown, sizeof(shown), word->whole.at, word->whole.length));
 	} else if (span_is(charset, "utf-8") || span_is(charset, "us-ascii")) {
 		buffer_append(out, decoded.data, decoded.length);
-		result = ENCODED_WORD_DECODED;
+		result = true;
 	} else if (span_is(charset, "iso-8859-1")) {
 		append_latin1_as_utf8((struct span){decoded.data, decoded.length}, out);
-		result = ENCODED_WORD_DECODED;
+		result = true;
 	} else {
 		problem_set(why,
 			    "the encoded word's character set \"%s\" is not known here; use UTF-8",
@@ -124,39 +132,60 @@ static void append_unfolded(struct span space, struct buffer *out)
 	}
 }
 
-/* White space between two encoded words is not text (RFC 2047, 6.2). */
+static struct span take_space(struct span *value)
+{
+	struct span space = {value->at, 0};
+
+	while (space.length < value->length && span_is_space(value->at[space.length]))
+		space.length++;
+	span_advance(value, space.length);
+	return space;
+}
+
 bool encoded_word_decode_value(struct span value, struct buffer *out, struct problem *why)
 {
 	bool after_word = false;
 
 	while (value.length > 0) {
-		struct span space = {value.at, 0};
-		struct buffer word = buffer_with_maximum(out->maximum);
-		enum encoded_word found;
-		size_t length = 1;
+		const struct span space = take_space(&value);
+		struct word word;
+		const bool found = find_word(value, &word);
 
-		while (space.length < value.length && span_is_space(value.at[space.length]))
-			space.length++;
-		span_advance(&value, space.length);
-		found = decode_word(value, &word, &length, why);
-		if (!(after_word && found == ENCODED_WORD_DECODED))
+		/* RFC 2047, 6.2: white space between two encoded words is not text. */
+		if (!(after_word && found))
 			append_unfolded(space, out);
-		if (found == ENCODED_WORD_DECODED)
-			buffer_append(out, word.data, word.length);
-		else if (found == ENCODED_WORD_NONE && value.length > 0)
-			buffer_append(out, value.at, 1);
-		out->failed |= word.failed;
-		out->out_of_memory |= word.out_of_memory;
-		buffer_free(&word);
-		if (found == ENCODED_WORD_BAD)
+		if (found && !decode_word(&word, out, why))
 			return false;
+		if (!found && value.length > 0)
+			buffer_append(out, value.at, 1);
 		if (value.length > 0)
-			span_advance(&value, length);
-		after_word = found == ENCODED_WORD_DECODED;
+			span_advance(&value, found ? word.whole.length : 1);
+		after_word = found;
 	}
 	if (out->out_of_memory)
 		problem_cannot_tell(why, "no memory to decode the value");
 	else if (out->failed)
 		problem_set(why, "the value is longer than %zu bytes", out->maximum);
 	return !out->failed;
+}
+
+void encoded_word_guess_value(struct span value, struct buffer *out)
+{
+	bool after_word = false;
+
+	while (value.length > 0) {
+		const struct span space = take_space(&value);
+		struct word word;
+		const bool found = find_word(value, &word);
+
+		if (!(after_word && found))
+			append_unfolded(space, out);
+		if (found)
+			decode_octets(&word, out);
+		else if (value.length > 0)
+			buffer_append(out, value.at, 1);
+		if (value.length > 0)
+			span_advance(&value, found ? word.whole.length : 1);
+		after_word = found;
+	}
 }

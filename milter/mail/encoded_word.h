@@ -18,4 +18,10 @@
  */
 bool encoded_word_decode_value(struct span value, struct buffer *out, struct problem *why);
 
+/*
+ * Appends what the value says as far as it can be made out, the octets of encoded words in whatever
+ * character set: for a look at names, most of which are ASCII.
+ */
+void encoded_word_guess_value(struct span value, struct buffer *out);
+
 #endif

@@ -1,6 +1,16 @@
+/* What the fields of a message, or of a part of it, say about it. */
 #include "entity.h"
 
+#include "encoded_word.h"
+
 #include <string.h>
+#include <strings.h>
+
+#define NAME_MAXIMUM 1024 /* bytes, of a file; a longer one is not looked at */
+
+static const char carries_calendar[] =
+	"it already carries a calendar (text/calendar, application/ics or a file named *.ics); one invite "
+	"in a message";
 
 static void copy_trimmed(char *out, size_t size, struct span text)
 {
@@ -53,10 +63,46 @@ static enum entity_kind pkcs7_kind(struct span value)
 	return KIND_ENCRYPTED;
 }
 
+/* Windows leaves dots and blanks at the end of a name away. */
+static bool is_calendar_name(struct span name)
+{
+	static const char suffix[] = ".ics";
+	const size_t length = sizeof(suffix) - 1;
+
+	while (name.length > 0 && strchr(" .\t\r\n", name.at[name.length - 1]))
+		name.length--;
+	return name.length >= length &&
+	       strncasecmp(name.at + name.length - length, suffix, length) == 0;
+}
+
+/* Is a file's name, in whatever form it is given (RFC 2231; RFC 2047, against its rules), *.ics? */
+static void look_at_names(struct entity *entity, struct span value, const char *parameter)
+{
+	struct buffer decoded = buffer_with_maximum(NAME_MAXIMUM);
+	struct field_cursor cursor = {0};
+	char name[NAME_MAXIMUM];
+
+	while (field_parameter_each(value, parameter, &cursor, name, sizeof(name))) {
+		buffer_clear(&decoded);
+		encoded_word_guess_value(span_of_text(name), &decoded);
+		entity->cannot_tell |= decoded.out_of_memory;
+		if (is_calendar_name(buffer_span(&decoded)))
+			entity->trouble = carries_calendar;
+	}
+	buffer_free(&decoded);
+}
+
+static bool is_calendar_type(struct span type, struct span subtype)
+{
+	if (span_is(type, "text"))
+		return span_is(subtype, "calendar") || span_is(subtype, "x-vcalendar");
+	return span_is(type, "application") &&
+	       (span_is(subtype, "ics") || span_is(subtype, "x-ics"));
+}
+
 static void read_content_type(struct entity *entity, struct span value)
 {
 	struct span type, subtype;
-	char method[64];
 
 	if (!field_media_type(value, &type, &subtype)) {
 		entity->kind = KIND_TEXT;
@@ -71,11 +117,6 @@ static void read_content_type(struct entity *entity, struct span value)
 			entity->start[0] = '\0';
 	} else if (span_is(type, "text")) {
 		entity->kind = KIND_TEXT;
-		if (span_is(subtype, "calendar") &&
-		    field_parameter(value, "method", method, sizeof(method)) !=
-			    FIELD_PARAMETER_ABSENT)
-			entity->trouble = "it already carries a calendar (text/calendar with a "
-					  "method); one invite in a message";
 	} else if (span_is(type, "message") && span_is(subtype, "partial")) {
 		entity->kind = KIND_UNDELIVERED;
 	} else if (span_is(type, "application") &&
@@ -88,6 +129,9 @@ static void read_content_type(struct entity *entity, struct span value)
 			entity->trouble = "it holds a winmail.dat (application/ms-tnef), beside "
 					  "which mail programs ignore a calendar";
 	}
+	if (field_media_type(value, &type, &subtype) && is_calendar_type(type, subtype))
+		entity->trouble = carries_calendar;
+	look_at_names(entity, value, "name");
 }
 
 void entity_read(struct entity *entity, struct span block)
@@ -111,9 +155,11 @@ void entity_read(struct entity *entity, struct span block)
 				read_content_type(entity, value);
 		} else if (span_is(name, "Content-Disposition")) {
 			entity->attachment = span_is(field_first_token(value), "attachment");
+			look_at_names(entity, value, "filename");
 		} else if (span_is(name, "Content-Transfer-Encoding")) {
 			struct span encoding = field_first_token(value);
 
+			entity->binary = span_is(encoding, "binary");
 			encoded = !span_is(encoding, "7bit") && !span_is(encoding, "8bit") &&
 				  !span_is(encoding, "binary");
 		} else if (span_is(name, "Content-ID")) {

@@ -1,7 +1,7 @@
 /*
  * entity: what the fields of a message, or of a part of it, say about it (RFC 2045, RFC 2183).
  *
- * Pure; only what matters for placing a calendar.
+ * Only what matters for placing a calendar.
  */
 #ifndef ENTITY_H
 #define ENTITY_H
@@ -30,6 +30,8 @@ struct entity {
 	bool attachment;
 	bool headers_malformed; /* a line that is no field, or two different Content-Types */
 	bool untyped;           /* no Content-Type at all */
+	bool binary;            /* its transfer encoding (RFC 2045, 6.2) */
+	bool cannot_tell;       /* no memory to look at a name */
 	bool boundary_usable;
 	char boundary[ENTITY_BOUNDARY_MAXIMUM + 1];
 	char start[ENTITY_ID_MAXIMUM + 1]; /* related: the root's Content-ID, if it is named */

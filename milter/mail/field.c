@@ -1,6 +1,8 @@
 /* Header field values: media type, parameters, first word, address. */
 #include "field.h"
 
+#include "hex.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -123,33 +125,189 @@ static void skip_to_next_parameter(struct span *rest)
 	}
 }
 
-enum field_parameter field_parameter(struct span value, const char *name, char *out, size_t size)
+/* A parameter as it is written: name, *section, * (RFC 2231, 7). */
+struct attribute {
+	struct span name;
+	bool sectioned, extended;
+	size_t section;
+};
+
+/* Splits `name*3*`. False if what is behind the first * is neither a section nor the end. */
+static bool read_attribute(struct span text, struct attribute *attribute)
 {
-	enum field_parameter result = FIELD_PARAMETER_ABSENT;
-	const size_t name_length = strlen(name);
+	const char *star = memchr(text.at, '*', text.length);
+	size_t digits = 0;
+
+	*attribute = (struct attribute){.name = text};
+	if (!star)
+		return true;
+	attribute->name.length = (size_t)(star - text.at);
+	span_advance(&text, attribute->name.length + 1);
+	for (; digits < text.length && text.at[digits] >= '0' && text.at[digits] <= '9'; digits++)
+		if (digits < 3)
+			attribute->section = attribute->section * 10 + (size_t)(text.at[digits] - '0');
+	/* RFC 2231, 3: no leading zeros. */
+	if (digits > 3 || (digits > 1 && text.at[0] == '0'))
+		return false;
+	attribute->sectioned = digits > 0;
+	span_advance(&text, digits);
+	attribute->extended = !attribute->sectioned || text.length > 0;
+	return text.length == 0 || (text.length == 1 && text.at[0] == '*' && attribute->sectioned);
+}
+
+/* %XX decoded, and without charset'language' in front, which the first section has. */
+static bool put_extended(struct writer *writer, struct span text, bool first)
+{
+	for (int quotes = 0; first && quotes < 2; quotes++) {
+		const char *quote = memchr(text.at, '\'', text.length);
+
+		if (!quote)
+			return false;
+		span_advance(&text, (size_t)(quote - text.at) + 1);
+	}
+	while (text.length > 0) {
+		if (text.at[0] == '%') {
+			const int byte = text.length < 3 ? -1 : hex_byte(text.at + 1);
+
+			if (byte <= 0)
+				return false;
+			put(writer, (char)byte);
+			span_advance(&text, 2);
+		} else {
+			put(writer, text.at[0]);
+		}
+		span_advance(&text, 1);
+	}
+	return !writer->full;
+}
+
+/* Which of a parameter's forms is wanted. */
+enum form {
+	FORM_PLAIN,         /* name=value */
+	FORM_EXTENDED,      /* name*=charset'language'value */
+	FORM_SECTION,       /* name*N=value or name*N*=value */
+	FORM_LATER_SECTION, /* the same with a higher N */
+};
+
+static bool is_form(const struct attribute *attribute, enum form form, size_t section)
+{
+	if (form == FORM_SECTION)
+		return attribute->sectioned && attribute->section == section;
+	if (form == FORM_LATER_SECTION)
+		return attribute->sectioned && attribute->section > section;
+	return !attribute->sectioned && attribute->extended == (form == FORM_EXTENDED);
+}
+
+/*
+ * Looks for a parameter in one form and appends its value. `*number` of those that there are are left
+ * out first; it is then one more.
+ */
+static enum field_parameter take_form(struct span value, const char *name, enum form form,
+				      size_t section, size_t *number, struct writer *writer)
+{
+	size_t seen = 0;
 
 	for (skip_to_next_parameter(&value); value.length > 0; skip_to_next_parameter(&value)) {
-		struct writer writer = {.out = out, .size = size};
+		struct attribute attribute;
 		struct span found;
+		char text[FIELD_SECTION_MAXIMUM];
+		struct writer piece = {.out = text, .size = sizeof(text)};
+		bool good;
 
 		skip_comments(&value);
 		found = take_token(&value);
-		if (found.length > name_length && found.at[name_length] == '*' &&
-		    strncasecmp(found.at, name, name_length) == 0)
-			return FIELD_PARAMETER_UNUSABLE;
-		if (!span_is(found, name))
+		good = read_attribute(found, &attribute);
+		if (!span_is(attribute.name, name) ||
+		    (good && !is_form(&attribute, form, section)) || seen++ < *number)
 			continue;
+		++*number;
 		skip_comments(&value);
-		if (result != FIELD_PARAMETER_ABSENT || value.length == 0 || value.at[0] != '=')
+		if (!good || value.length == 0 || value.at[0] != '=')
 			return FIELD_PARAMETER_UNUSABLE;
 		span_advance(&value, 1);
 		skip_comments(&value);
-		if (!take_parameter_value(&value, &writer))
+		if (!attribute.extended)
+			return take_parameter_value(&value, writer) ? FIELD_PARAMETER_FOUND
+								    : FIELD_PARAMETER_UNUSABLE;
+		return take_parameter_value(&value, &piece) &&
+				       put_extended(writer, (struct span){text, piece.used},
+						    section == 0)
+			       ? FIELD_PARAMETER_FOUND
+			       : FIELD_PARAMETER_UNUSABLE;
+	}
+	return FIELD_PARAMETER_ABSENT;
+}
+
+/* The one value of this form, all its sections in their order. */
+static enum field_parameter read_form(struct span value, const char *name, enum form form,
+				      struct writer *writer)
+{
+	enum field_parameter result = FIELD_PARAMETER_ABSENT, found;
+	size_t section = 0;
+
+	for (; section <= FIELD_SECTIONS_MAXIMUM; section++) {
+		struct writer nowhere = {.out = NULL};
+		size_t number = 0;
+
+		found = take_form(value, name, form, section, &number, writer);
+		/* No section may be missing. */
+		if (found == FIELD_PARAMETER_ABSENT && form == FORM_SECTION &&
+		    take_form(value, name, FORM_LATER_SECTION, section, &number, &nowhere) !=
+			    FIELD_PARAMETER_ABSENT)
+			return FIELD_PARAMETER_UNUSABLE;
+		if (found == FIELD_PARAMETER_ABSENT)
+			return result;
+		result = found;
+		/* Twice: programs disagree on which counts. */
+		if (found == FIELD_PARAMETER_UNUSABLE ||
+		    take_form(value, name, form, section, &number, &nowhere) != FIELD_PARAMETER_ABSENT)
+			return FIELD_PARAMETER_UNUSABLE;
+		if (form != FORM_SECTION)
+			return result;
+	}
+	return FIELD_PARAMETER_UNUSABLE;
+}
+
+enum field_parameter field_parameter(struct span value, const char *name, char *out, size_t size)
+{
+	enum field_parameter result = FIELD_PARAMETER_ABSENT;
+
+	for (int form = FORM_PLAIN; form <= FORM_SECTION; form++) {
+		struct writer writer = {.out = out, .size = size};
+		enum field_parameter found = read_form(value, name, (enum form)form, &writer);
+
+		if (found == FIELD_PARAMETER_ABSENT)
+			continue;
+		if (found == FIELD_PARAMETER_UNUSABLE || result != FIELD_PARAMETER_ABSENT)
 			return FIELD_PARAMETER_UNUSABLE;
 		out[writer.used] = '\0';
 		result = FIELD_PARAMETER_FOUND;
 	}
 	return result;
+}
+
+bool field_parameter_each(struct span value, const char *name, struct field_cursor *cursor, char *out,
+			  size_t size)
+{
+	while (cursor->form <= FORM_SECTION) {
+		const enum form form = (enum form)cursor->form;
+		struct writer writer = {.out = out, .size = size};
+		const size_t number = cursor->number;
+		enum field_parameter found;
+
+		if (form == FORM_SECTION)
+			found = read_form(value, name, form, &writer);
+		else
+			found = take_form(value, name, form, 0, &cursor->number, &writer);
+		if (form == FORM_SECTION || cursor->number == number ||
+		    cursor->number == FIELD_SECTIONS_MAXIMUM)
+			*cursor = (struct field_cursor){.form = cursor->form + 1};
+		if (found == FIELD_PARAMETER_FOUND) {
+			out[writer.used] = '\0';
+			return true;
+		}
+	}
+	return false;
 }
 
 struct span field_address(struct span value)

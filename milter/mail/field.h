@@ -25,14 +25,31 @@ struct span field_first_token(struct span value);
 enum field_parameter {
 	FIELD_PARAMETER_ABSENT,
 	FIELD_PARAMETER_FOUND,
-	FIELD_PARAMETER_UNUSABLE, /* given twice, cut in pieces (RFC 2231), malformed or too long */
+	FIELD_PARAMETER_UNUSABLE, /* given twice or in two forms, malformed, incomplete, too long */
+};
+
+#define FIELD_SECTIONS_MAXIMUM 20   /* of one parameter (RFC 2231, 3) */
+#define FIELD_SECTION_MAXIMUM  1024 /* bytes, of one value with its %XX */
+
+/*
+ * Looks for `; name=value` in a structured value, or what RFC 2231 makes of it (name*=, name*0=,
+ * name*0*=), and writes the value, unquoted, unfolded, put together and decoded, in whatever character
+ * set, as NUL-terminated text into `out` of `size` bytes.
+ */
+enum field_parameter field_parameter(struct span value, const char *name, char *out, size_t size);
+
+/* A place among the values of one parameter; {0} is in front of the first. */
+struct field_cursor {
+	int form;
+	size_t number;
 };
 
 /*
- * Looks for `; name=value` in a structured value and writes the value, unquoted and unfolded, as
- * NUL-terminated text into `out` of `size` bytes.
+ * The next value of a parameter that may be given more than once and in more than one form; what is
+ * malformed or does not fit is left out. False at the end.
  */
-enum field_parameter field_parameter(struct span value, const char *name, char *out, size_t size);
+bool field_parameter_each(struct span value, const char *name, struct field_cursor *cursor, char *out,
+			  size_t size);
 
 /*
  * The address in a From-like value: what stands in the first <>, or the whole value if it is a

@@ -28,6 +28,7 @@ struct mime_scanner {
 	struct mime_plan plan;
 	struct problem refusal;
 	bool refused;
+	bool cannot_tell; /* memory ran out */
 	bool beside;   /* something on the way is unusable: do not descend */
 	bool given_up; /* beyond a limit: structure is no longer looked at */
 
@@ -138,6 +139,8 @@ static void begin_entity(struct mime_scanner *scanner, struct span fields, bool 
 	entity_read(&entity, fields);
 	if (entity.trouble)
 		refuse(scanner, entity.trouble);
+	scanner->cannot_tell |= entity.cannot_tell;
+	scanner->plan.binary |= entity.binary;
 	/* An encrypted file that is attached is one thing, an encrypted message another. */
 	if (entity.kind == KIND_ENCRYPTED &&
 	    (chained || scanner->levels[scanner->depth - 1].kind != KIND_MIXED))
@@ -189,6 +192,7 @@ static void part_headers_end(struct mime_scanner *scanner, size_t body_start)
 	scanner->headers.length = scanner->headers_mark;
 	scanner->body_start = body_start;
 	if (scanner->headers.failed) {
+		scanner->cannot_tell |= scanner->headers.out_of_memory;
 		scanner->given_up = true;
 		return;
 	}
@@ -430,6 +434,10 @@ bool mime_scanner_finish(struct mime_scanner *scanner, struct mime_plan *plan, s
 		refuse(scanner, "it holds every boundary that was drawn for it");
 	if (scanner->refused) {
 		*why = scanner->refusal;
+		return false;
+	}
+	if (scanner->cannot_tell) {
+		problem_cannot_tell(why, "no memory to look at the message's parts");
 		return false;
 	}
 	if (scanner->beside || scanner->given_up) {

@@ -49,6 +49,7 @@ struct mime_plan {
 	char alternative_boundary[MIME_BOUNDARY_MAXIMUM + 1]; /* MIME_INTO */
 	size_t body_length;
 	bool eight_bit;                  /* an octet >= 0x80 in the body or in E's own fields */
+	bool binary;                     /* a part, or E itself, says that it is binary */
 	bool utf8;                       /* the body is valid UTF-8 */
 	char stem[MIME_STEM_DIGITS + 1]; /* what our boundaries are made of */
 };
@@ -64,7 +65,10 @@ struct mime_scanner *mime_scanner_new(struct span fields, const unsigned char *r
 
 void mime_scanner_add(struct mime_scanner *scanner, const char *body, size_t length);
 
-/* The body is complete: what is to be done. False, and why, if this message must not be touched. */
+/*
+ * The body is complete: what is to be done. False, and why, if this message must not be touched, or
+ * if memory ran out and we cannot tell.
+ */
 bool mime_scanner_finish(struct mime_scanner *scanner, struct mime_plan *plan, struct problem *why);
 
 void mime_scanner_free(struct mime_scanner *scanner);

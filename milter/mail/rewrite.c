@@ -101,18 +101,24 @@ static void append_inner_fields(struct buffer *out, const struct mime_plan *plan
 	buffer_append_text(out, "\r\n");
 }
 
+/* RFC 2045, 6.4: a container says what the most demanding of its parts does. */
+static const char *container_encoding(const struct mime_plan *plan)
+{
+	if (plan->binary)
+		return "binary";
+	return plan->eight_bit ? "8bit" : "";
+}
+
 /* The header of an alternative that is put around an entity, and its first delimiter. */
 static void append_alternative_start(struct buffer *out, const struct mime_plan *plan,
 				     const char *boundary)
 {
-	buffer_printf(out,
-		      "Content-Type: multipart/alternative;\r\n"
-		      " boundary=\"%s\"\r\n"
-		      "%s"
-		      "\r\n"
-		      "--%s\r\n",
-		      boundary, plan->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "",
-		      boundary);
+	const char *encoding = container_encoding(plan);
+
+	buffer_printf(out, "Content-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n", boundary);
+	if (encoding[0])
+		buffer_printf(out, "Content-Transfer-Encoding: %s\r\n", encoding);
+	buffer_printf(out, "\r\n--%s\r\n", boundary);
 }
 
 /* The insertion at this offset; those made earlier are at this one or before. */
@@ -132,7 +138,7 @@ bool rewrite_make(struct rewrite *rewrite, const struct mime_plan *plan, struct 
 	const char *mixed = plan->keeps_mixed ? plan->mixed_boundary : outer;
 	struct buffer *text;
 
-	*rewrite = (struct rewrite){.transfer_encoding = plan->eight_bit ? "8bit" : ""};
+	*rewrite = (struct rewrite){.transfer_encoding = container_encoding(plan)};
 	snprintf(outer, sizeof(outer), "=_%s-1", plan->stem);
 	snprintf(inner, sizeof(inner), "=_%s-2", plan->stem);
 

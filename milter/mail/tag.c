@@ -135,6 +135,23 @@ static bool take_parameters(struct tag *tag, struct span rest, struct problem *w
 	return true;
 }
 
+/* Is there a line end inside what stands in front of the first ";" that is not quoted? */
+static bool is_folded_in_id(struct span value)
+{
+	bool quoted = false;
+	size_t end = 0;
+
+	for (; end < value.length && (quoted || value.at[end] != ';'); end++) {
+		if (value.at[end] == '"')
+			quoted = !quoted;
+		else if (value.at[end] == '\\' && quoted)
+			end++;
+	}
+	value.length = end < value.length ? end : value.length;
+	value = span_trim(value);
+	return value.length > 0 && memchr(value.at, '\n', value.length);
+}
+
 bool tag_parse(struct tag *tag, struct span value, struct problem *why)
 {
 	struct buffer decoded = buffer_with_maximum(VALUE_MAXIMUM);
@@ -162,10 +179,20 @@ bool tag_parse(struct tag *tag, struct span value, struct problem *why)
 		problem_set(why, "it is empty; it has to name the invite (smart_invite_id)");
 		goto out;
 	}
+	tag->folded_in_id = strchr(tag->id, ' ') && is_folded_in_id(value);
 	good = take_parameters(tag, rest, why);
 out:
 	buffer_free(&decoded);
 	return good;
+}
+
+const char *tag_fold_hint(const struct tag *tag)
+{
+	if (tag->folded_in_id)
+		return "; the header was folded inside the id, which put a blank there";
+	if (strchr(tag->id, ' '))
+		return "; the id has a blank in it: was the header folded there?";
+	return "";
 }
 
 bool tag_is_id(struct span text)

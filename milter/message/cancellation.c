@@ -68,11 +68,13 @@ static bool refuse_in_doubt(const struct cancellation *cancellation, struct verd
 static bool refuse_call(const struct cancellation *cancellation, struct verdict *why)
 {
 	const struct cancel_result *result = &cancellation->result;
+	const bool refused = result->outcome == CANCEL_REFUSED;
 	char shown[96];
 
-	verdict_refuse(why, outcome_of_cancel(result->outcome), "invite \"%s\" of <%.100s>: %s",
+	verdict_refuse(why, outcome_of_cancel(result->outcome), "invite \"%s\" of <%.100s>: %s%s",
 		       show_id(cancellation, shown, sizeof(shown)),
-		       cancellation->request->recipient, result->why.text);
+		       cancellation->request->recipient, result->why.text,
+		       refused ? tag_fold_hint(&cancellation->request->tag) : "");
 	if (cronofy_meaning(result->answer)->needs_administrator)
 		why->level = LOG_LEVEL_ERROR;
 	return refuse_as_chosen(cancellation, outcome_enhanced(result->answer), why);

@@ -1,6 +1,8 @@
 /* Header field values. */
 #include "field.h"
 
+#include "buffer.h"
+
 #include "testing.h"
 
 static const struct {
@@ -92,9 +94,35 @@ static const struct {
 	{"m/x; boundary", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=a; boundary=b", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=a; boundary=a", FIELD_PARAMETER_UNUSABLE, NULL},
-	{"m/x; boundary*=utf-8''a", FIELD_PARAMETER_UNUSABLE, NULL},
-	{"m/x; boundary*0=a; boundary*1=b", FIELD_PARAMETER_UNUSABLE, NULL},
+	/* RFC 2231 */
+	{"m/x; boundary*=utf-8''a", FIELD_PARAMETER_FOUND, "a"},
+	{"m/x; boundary*=us-ascii'en'a%20%62", FIELD_PARAMETER_FOUND, "a b"},
+	{"m/x; BOUNDARY*=''%3Da", FIELD_PARAMETER_FOUND, "=a"},
+	{"m/x; boundary*=\"''a\"", FIELD_PARAMETER_FOUND, "a"},
+	{"m/x; boundary*0=a; boundary*1=b", FIELD_PARAMETER_FOUND, "ab"},
+	{"m/x; boundary*1=b; x=y; boundary*0=a", FIELD_PARAMETER_FOUND, "ab"},
+	{"m/x; boundary*0*=''%61; boundary*1=%62; boundary*2*=%63", FIELD_PARAMETER_FOUND, "a%62c"},
+	{"m/x; boundary*0=\"a;\"; boundary*1=\"b\"", FIELD_PARAMETER_FOUND, "a;b"},
+	{"m/x; boundary*0=1234; boundary*1=567", FIELD_PARAMETER_FOUND, "1234567"},
+	{"m/x; boundary*0=1234; boundary*1=5678", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=a; boundary*=utf-8''a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary=a; boundary*0=a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=''a; boundary*=''a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*0=a; boundary*0=a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*0=a; boundary*0*=''a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*0=a; boundary*2=b", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*1=a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*0=a; boundary*01=b", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*0=a; boundary*1000=b", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*x=a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary**=''a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*0**=''a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*='a", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=''a%2", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=''a%zz", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=''a%00", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=\"abc", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=\"abc\\", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=\"a\"b", FIELD_PARAMETER_UNUSABLE, NULL},
@@ -117,6 +145,71 @@ static void finds_one_well_formed_parameter(void **state)
 		if (result == FIELD_PARAMETER_FOUND)
 			assert_string_equal(out, parameters[i].boundary);
 	}
+}
+
+static void a_parameter_has_so_many_sections_and_no_more(void **state)
+{
+	char out[64];
+
+	(void)state;
+	for (size_t count = FIELD_SECTIONS_MAXIMUM; count <= FIELD_SECTIONS_MAXIMUM + 1; count++) {
+		struct buffer value = buffer_with_maximum(10000);
+
+		buffer_append_text(&value, "m/x");
+		for (size_t i = 0; i < count; i++)
+			buffer_printf(&value, "; b*%zu=x", i);
+		assert_int_equal(field_parameter(buffer_span(&value), "b", out, sizeof(out)),
+				 count <= FIELD_SECTIONS_MAXIMUM ? FIELD_PARAMETER_FOUND
+								 : FIELD_PARAMETER_UNUSABLE);
+		buffer_free(&value);
+	}
+}
+
+static void gives_each_value_of_a_parameter_in_whatever_form(void **state)
+{
+	static const struct {
+		const char *value, *found[4];
+	} values[] = {
+		{"a/b; name=x; NAME=\"y z\"; other=q; name*=''%77", {"x", "y z", "w"}},
+		{"a/b; name*1=b; name*0=a; name=x", {"x", "ab"}},
+		{"a/b; name; name=x; name=\"open", {"x"}},
+		{"a/b; name*x=a; name=x", {"x"}},
+		{"a/b; name*=bad; name*=''good; name*0=p", {"good", "p"}},
+		{"a/b; name*1=b", {NULL}},
+		{"a/b", {NULL}},
+		{"", {NULL}},
+	};
+	char out[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		const struct span value = span_of_text(values[i].value);
+		struct field_cursor cursor = {0};
+
+		for (size_t j = 0; values[i].found[j]; j++) {
+			assert_true(field_parameter_each(value, "name", &cursor, out, sizeof(out)));
+			assert_string_equal(out, values[i].found[j]);
+		}
+		assert_false(field_parameter_each(value, "name", &cursor, out, sizeof(out)));
+	}
+}
+
+/* However often a parameter is given, only so many of them are looked at. */
+static void many_values_cost_no_more_than_some(void **state)
+{
+	struct buffer value = buffer_with_maximum(1000000);
+	struct field_cursor cursor = {0};
+	size_t count = 0;
+	char out[8];
+
+	(void)state;
+	buffer_append_text(&value, "a/b");
+	for (size_t i = 0; i < 10000; i++)
+		buffer_append_text(&value, "; name=x");
+	while (field_parameter_each(buffer_span(&value), "name", &cursor, out, sizeof(out)))
+		count++;
+	assert_int_equal(count, FIELD_SECTIONS_MAXIMUM);
+	buffer_free(&value);
 }
 
 static const struct {
@@ -205,6 +298,9 @@ int main(void)
 		cmocka_unit_test(finds_the_media_type),
 		cmocka_unit_test(finds_the_first_token),
 		cmocka_unit_test(finds_one_well_formed_parameter),
+		cmocka_unit_test(a_parameter_has_so_many_sections_and_no_more),
+		cmocka_unit_test(gives_each_value_of_a_parameter_in_whatever_form),
+		cmocka_unit_test(many_values_cost_no_more_than_some),
 		cmocka_unit_test(finds_the_address),
 		cmocka_unit_test(walks_over_the_fields_of_a_block),
 		cmocka_unit_test(stops_at_a_line_that_is_no_field),

@@ -183,6 +183,35 @@ static void knows_a_probe_by_its_parameter_alone(void **state)
 	assert_string_equal(tag.recipient, "a@b");
 }
 
+static void knows_an_id_that_a_fold_put_a_blank_into(void **state)
+{
+	static const struct {
+		const char *value, *hint;
+	} folds[] = {
+		{"abc", ""},
+		{"abc\r\n def", "was folded inside"},
+		{"abc\n\tdef; recipient=a@b", "was folded inside"},
+		{"\"abc;\\\"\r\n def\"; recipient=a@b", "was folded inside"},
+		{"abc def", "was the header folded"},
+		{"abc def;\r\n recipient=a@b", "was the header folded"},
+		{"\r\n abc def\r\n ; recipient=a@b", "was the header folded"},
+		{"=?utf-8?Q?abc?=\r\n =?utf-8?Q?def?=", ""},
+		{"\r\n abc", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(folds) / sizeof(folds[0]); i++) {
+		struct problem why;
+		struct tag tag;
+
+		assert_true(parse(&tag, folds[i].value, &why));
+		if (folds[i].hint[0])
+			assert_contains(tag_fold_hint(&tag), folds[i].hint);
+		else
+			assert_string_equal(tag_fold_hint(&tag), "");
+	}
+}
+
 static void refuses_nul_wherever_it_stands(void **state)
 {
 	static const char value[] = "abc; recipient=a@b";
@@ -345,6 +374,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_it_does_not_understand),
 		cmocka_unit_test(refuses_two_parameters_named_recipient),
 		cmocka_unit_test(knows_a_probe_by_its_parameter_alone),
+		cmocka_unit_test(knows_an_id_that_a_fold_put_a_blank_into),
 		cmocka_unit_test(refuses_nul_wherever_it_stands),
 		cmocka_unit_test(takes_the_longest_id_and_none_longer),
 		cmocka_unit_test(takes_the_longest_recipient_and_none_longer),
