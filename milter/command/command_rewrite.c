@@ -1,18 +1,14 @@
 /* command_rewrite: --rewrite attaches the calendar of a file to the message of a file. */
+#include "attach.h"
 #include "calendar.h"
 #include "command.h"
-#include "header_edits.h"
 #include "invocation.h"
 #include "mail_file.h"
-#include "mime.h"
 #include "output.h"
-#include "rewrite.h"
-#include "spool.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sysexits.h>
 
 #define BODY_MEMORY ((size_t)256 * 1024)
@@ -21,11 +17,8 @@
 struct rewriting {
 	struct mail_file file;
 	struct headers headers;
-	struct spool body;
-	struct mime_scanner *scanner;
-	struct mime_plan plan;
+	struct attach attach;
 	struct calendar calendar;
-	struct rewrite rewrite;
 	struct header_edits edits;
 	struct problem why;
 };
@@ -41,16 +34,7 @@ static bool take_body(void *context, const char *data, size_t length)
 {
 	struct rewriting *rewriting = context;
 
-	mime_scanner_add(rewriting->scanner, data, length);
-	return spool_add(&rewriting->body, data, length, &rewriting->why);
-}
-
-static bool copy_body(void *context, size_t offset, const char *data, size_t length)
-{
-	struct rewriting *rewriting = context;
-
-	return rewrite_write(&rewriting->rewrite, offset, (struct span){data, length},
-			     offset + length == rewriting->body.length, output_write, stdout);
+	return attach_add(&rewriting->attach, data, length, &rewriting->why);
 }
 
 /* Gives an exit code; fills `why` of the calendar's file. */
@@ -101,68 +85,62 @@ static int read_calendar(struct rewriting *rewriting, const char *path)
 	return exit_code;
 }
 
-static int rewrite(struct rewriting *rewriting, const char *message_path, const char *calendar_path)
+/* Reads the message; gives an exit code. */
+static int read_message(struct rewriting *rewriting, const char *path)
 {
-	unsigned char random[MIME_STEMS * MIME_STEM_DIGITS / 2];
 	struct problem why;
-	int exit_code;
 
-	if (!mail_file_open(&rewriting->file, message_path, &rewriting->why))
+	if (!mail_file_open(&rewriting->file, path, &rewriting->why))
 		return EX_NOINPUT;
 	mail_file_each_header(&rewriting->file, take_header, rewriting);
-	if (getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random))
-		rewriting->scanner =
-			mime_scanner_new(buffer_span(&rewriting->headers.content), random);
-	if (!rewriting->scanner || rewriting->headers.content.failed) {
+	if (rewriting->headers.content.failed) {
 		problem_set(&rewriting->why, "no memory for the headers, or they are too large");
 		return EX_OSERR;
 	}
+	if (!attach_begin(&rewriting->attach, &rewriting->headers, BODY_MEMORY, "/var/tmp",
+			  &rewriting->why))
+		return EX_OSERR;
 	if (!mail_file_each_piece(&rewriting->file, take_body, rewriting, &why)) {
 		if (!rewriting->why.text[0])
 			rewriting->why = why;
 		return EX_IOERR;
 	}
-	if (!mime_scanner_finish(rewriting->scanner, &rewriting->plan, &why)) {
-		problem_set(&rewriting->why, "the message cannot take a calendar: %s", why.text);
-		return EX_DATAERR;
-	}
-	exit_code = read_calendar(rewriting, calendar_path);
+	if (attach_check(&rewriting->attach, &why))
+		return EX_OK;
+	problem_set(&rewriting->why, "the message cannot take a calendar: %s", why.text);
+	return why.cannot_tell ? EX_OSERR : EX_DATAERR;
+}
+
+static int rewrite(struct rewriting *rewriting, const char *message_path, const char *calendar_path)
+{
+	int exit_code = read_message(rewriting, message_path);
+
+	if (exit_code == EX_OK)
+		exit_code = read_calendar(rewriting, calendar_path);
 	if (exit_code != EX_OK)
 		return exit_code;
 	if (rewriting->headers.signed_already)
 		fprintf(stderr, "warning: the DKIM-Signature that is there breaks: sign later\n");
-	if (!rewrite_make(&rewriting->rewrite, &rewriting->plan,
-			  buffer_span(&rewriting->headers.content),
-			  buffer_span(&rewriting->calendar.text))) {
-		problem_set(&rewriting->why, "no memory for the calendar");
+	if (!attach_calendar(&rewriting->attach, buffer_span(&rewriting->calendar.text), TAG_NAME,
+			     &rewriting->edits, &rewriting->why))
 		return EX_OSERR;
-	}
-	header_edits_strip_tags(&rewriting->headers, TAG_NAME, &rewriting->edits);
-	header_edits_follow_rewrite(&rewriting->headers, &rewriting->rewrite, &rewriting->edits);
 	mail_file_write_headers(&rewriting->file, &rewriting->edits, stdout);
-	if (rewriting->body.length == 0)
-		copy_body(rewriting, 0, "", 0);
-	else if (!spool_read(&rewriting->body, copy_body, rewriting, &rewriting->why))
+	if (!attach_write(&rewriting->attach, output_write, stdout, &rewriting->why))
 		return EX_IOERR;
 	return output_finish();
 }
 
 int command_rewrite(const struct invocation *invocation)
 {
-	struct rewriting rewriting = {
-		.headers = headers_new(),
-		.body = spool_new(BODY_MEMORY, "/var/tmp"),
-	};
+	struct rewriting rewriting = {.headers = headers_new()};
 	int exit_code = rewrite(&rewriting, invocation->argument, invocation->calendar);
 
 	if (exit_code != EX_OK)
 		output_complain(exit_code, rewriting.why.text);
 	mail_file_close(&rewriting.file);
+	attach_free(&rewriting.attach);
 	headers_free(&rewriting.headers);
 	header_edits_free(&rewriting.edits);
-	spool_free(&rewriting.body);
-	mime_scanner_free(rewriting.scanner);
 	calendar_free(&rewriting.calendar);
-	rewrite_free(&rewriting.rewrite);
 	return exit_code;
 }
