@@ -1,3 +1,4 @@
+/* filter: the milter callbacks, in the order in which libmilter makes them. */
 #include "filter.h"
 
 #include "log.h"

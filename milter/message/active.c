@@ -1,3 +1,4 @@
+/* active: the number of active messages, and its bound. */
 #include "active.h"
 
 #include "metrics.h"

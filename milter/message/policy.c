@@ -1,3 +1,4 @@
+/* policy: the trust and the accounts of the configuration. */
 #include "policy.h"
 
 #include "config.h"

@@ -1,3 +1,4 @@
+/* metrics: what is counted, and the page that shows it. */
 #include "metrics.h"
 
 #include "utf8.h"

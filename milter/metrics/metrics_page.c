@@ -1,3 +1,4 @@
+/* metrics_page: the metrics as a page, by libmicrohttpd. */
 #include "metrics_page.h"
 
 #include <microhttpd.h>
@@ -133,9 +134,9 @@ struct metrics_page *metrics_page_start(int listening, struct metrics *metrics, 
 {
 	struct metrics_page *page = calloc(1, sizeof(*page));
 
-	problem_set(why, "no memory or no thread for the metrics page");
 	if (!page) {
 		close(listening);
+		problem_cannot_tell(why, "no memory for the metrics page");
 		return NULL;
 	}
 	page->metrics = metrics;
@@ -148,6 +149,7 @@ struct metrics_page *metrics_page_start(int listening, struct metrics *metrics, 
 	if (page->daemon)
 		return page;
 	free(page); /* libmicrohttpd has closed the socket */
+	problem_cannot_tell(why, "no memory or no thread for the metrics page");
 	return NULL;
 }
 
@@ -155,12 +157,4 @@ void metrics_page_say_stopping(struct metrics_page *page)
 {
 	if (page)
 		page->stopping = true;
-}
-
-void metrics_page_stop(struct metrics_page *page)
-{
-	if (!page)
-		return;
-	MHD_stop_daemon(page->daemon);
-	free(page);
 }

@@ -11,7 +11,6 @@
 
 #include "metrics.h"
 #include "problem.h"
-#include "socket.h"
 
 #include <stdbool.h>
 
@@ -26,8 +25,5 @@ struct metrics_page *metrics_page_start(int listening, struct metrics *metrics,
 
 /* From now on /healthz says so. NULL: there is no page. */
 void metrics_page_say_stopping(struct metrics_page *page);
-
-/* Hangs up, ends the thread and frees the page. The metrics may then be freed. */
-void metrics_page_stop(struct metrics_page *page);
 
 #endif

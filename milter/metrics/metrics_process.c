@@ -1,3 +1,4 @@
+/* metrics_process: what Prometheus calls process_*, from /proc. */
 #include "metrics_process.h"
 
 #include <dirent.h>
