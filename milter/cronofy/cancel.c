@@ -377,5 +377,6 @@ void cancel_ask_status(struct http *http, const struct cancel_request *request,
 
 	tries.http_request.query = query;
 	tries.most = 1;
+	tries.had_free_retry = true;
 	make_tries(&tries);
 }

@@ -105,10 +105,10 @@ static bool wait_for_turn(void *context)
 	return true;
 }
 
-static bool accept_calendar(struct cancellation *cancellation, struct problem *why)
+static bool accept_calendar(struct cancellation *cancellation, const struct buffer *text,
+			    struct calendar *calendar, struct problem *why)
 {
 	const struct transaction *transaction = cancellation->transaction;
-	struct calendar *calendar = &cancellation->calendar;
 	struct turn turn = {&cancellation->ask, clock_now() + TURN_PROGRESS};
 	const struct calendar_question question = {
 		.recipient = cancellation->request->recipient,
@@ -117,7 +117,7 @@ static bool accept_calendar(struct cancellation *cancellation, struct problem *w
 		.context = &turn,
 	};
 
-	if (!calendar_accept(calendar, buffer_span(&cancellation->result.calendar), &question, why))
+	if (!calendar_accept(calendar, buffer_span(text), &question, why))
 		return false;
 	if (!transaction->config->strict_calendar || !calendar->warning.text[0])
 		return true;
@@ -148,20 +148,59 @@ static bool refuse_calendar(const struct cancellation *cancellation, const struc
 	return refuse_as_chosen(cancellation, why->enhanced, why);
 }
 
-static bool use_calendar(struct cancellation *cancellation, struct verdict *why)
-{
-	struct problem problem;
-
-	return accept_calendar(cancellation, &problem) ||
-	       refuse_calendar(cancellation, &problem, why);
-}
-
 /* `kept`: the log's word for whence in the ledger it came. */
 static bool use_kept_calendar(struct cancellation *cancellation, const char *kept,
 			      struct verdict *why)
 {
+	struct problem problem;
+
 	cancellation->kept = kept;
-	return use_calendar(cancellation, why);
+	return accept_calendar(cancellation, &cancellation->result.calendar,
+			       &cancellation->calendar, &problem) ||
+	       refuse_calendar(cancellation, &problem, why);
+}
+
+/*
+ * The last resort for a calendar that was lost: Cronofy is asked what has become of the invite. What
+ * it shows of a cancelled one is not documented, and may be the invitation: its calendar counts only
+ * if it says METHOD:CANCEL, is this recipient's, and has the UID of the one that would not do.
+ */
+static bool find_by_status(struct cancellation *cancellation)
+{
+	const char *uid = cancellation->calendar.uid;
+	struct calendar calendar = {.uid = ""};
+	struct cancel_result status;
+	struct problem problem;
+
+	cancel_ask_status(cancellation->services->http, &cancellation->ask, &status);
+	if (status.outcome != CANCEL_DONE ||
+	    !accept_calendar(cancellation, &status.calendar, &calendar, &problem) ||
+	    !calendar.says_cancel || !calendar.names_recipient ||
+	    (uid[0] && strcmp(uid, calendar.uid) != 0)) {
+		calendar_free(&calendar);
+		buffer_free(&status.calendar);
+		return false;
+	}
+	cancellation_free(cancellation);
+	cancellation->result.calendar = status.calendar;
+	cancellation->calendar = calendar;
+	cancellation->kept = "status";
+	return true;
+}
+
+/* Kept before anything reads it: what reading does to us, the next try has it. */
+static bool use_answer(struct cancellation *cancellation, struct verdict *why)
+{
+	struct problem problem;
+
+	if (!cancellation_keep(cancellation, why))
+		return false;
+	if (accept_calendar(cancellation, &cancellation->result.calendar, &cancellation->calendar,
+			    &problem))
+		return true;
+	if (!problem.cannot_tell && find_by_status(cancellation))
+		return cancellation_keep(cancellation, why);
+	return refuse_calendar(cancellation, &problem, why);
 }
 
 /* ---- the way ---- */
@@ -193,6 +232,8 @@ static bool do_without_answer(struct cancellation *cancellation, struct verdict 
 	cancellation_end(cancellation);
 	if (may_be && cancellation_find_latest(cancellation))
 		return use_kept_calendar(cancellation, "fallback", why);
+	if (may_be && find_by_status(cancellation))
+		return cancellation_keep(cancellation, why);
 	if (may_be && cancellation->in_doubt)
 		return refuse_in_doubt(cancellation, why);
 	return refuse_call(cancellation, why);
@@ -213,8 +254,7 @@ bool cancellation_obtain(struct cancellation *cancellation, cancel_progress *pro
 	cancel_invite(cancellation->services->http, &cancellation->ask, &cancellation->result);
 	if (cancellation->result.outcome != CANCEL_DONE)
 		return do_without_answer(cancellation, why);
-	/* Kept before anything reads it: what reading does to us, the next try has it. */
-	return cancellation_keep(cancellation, why) && use_calendar(cancellation, why);
+	return use_answer(cancellation, why);
 }
 
 void cancellation_free(struct cancellation *cancellation)

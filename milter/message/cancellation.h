@@ -24,7 +24,8 @@ struct cancellation {
 	struct ledger_call call;     /* as the ledger has it */
 	bool in_doubt;               /* an earlier call may have cancelled the invite */
 	struct cancel_result result; /* of the call; its calendar may be the ledger's */
-	const char *kept; /* the calendar is the ledger's: same_message, fallback; else NULL */
+	const char *kept; /* whence the calendar is, if it is not the call's answer: same_message,
+			     fallback (the ledger's), status (asked for again); or NULL */
 	struct calendar calendar; /* accepted; its text is what is attached */
 };
 

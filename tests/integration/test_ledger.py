@@ -344,7 +344,7 @@ class TestBadCalendar:
             log_of(running, "board-1", number + 1)  # is written
         before = {"tempfail": "tempfail"}.get(choice, action)
         assert [result.action for result in results] == [before] * 3 + [action]
-        assert len(cronofy.requests()) == 1
+        assert len(cronofy.cancel_requests()) == 1
         words = [one["result"] for one in log_of(running, "board-1", 4)]
         assert words == ["bad_calendar"] * 3 + ["unusable_calendar"]
         if action == "reject":
@@ -358,7 +358,7 @@ class TestBadCalendar:
         running.reload(milter={"strict_calendar": False})
         running.wait_for_log("is in force")
         assert_cancelled(deliver(running))
-        assert len(cronofy.requests()) == 1
+        assert len(cronofy.cancel_requests()) == 1
 
 
 class TestKilledAtAnyMoment:

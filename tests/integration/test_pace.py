@@ -247,7 +247,7 @@ class TestBreaker:
         for _ in range(2):
             deliver(running)
         assert "breaker" not in running.log()
-        assert len(cronofy.requests()) == 3
+        assert len(cronofy.cancel_requests()) == 3
 
     def test_of_one_account_leaves_the_others_alone(self, start, cronofy):
         cronofy.set(api_keys=["CRN_a", "CRN_b"])

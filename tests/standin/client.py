@@ -206,6 +206,10 @@ class Standin:
         return [Request(**{**each, "headers": dict(each["headers"])})
                 for each in self._do("requests", id=id)]
 
+    def cancel_requests(self, id=None):
+        """Those of requests() that were to cancel, and not to tell an invite's status."""
+        return [request for request in self.requests(id) if request.method == "POST"]
+
     def wait_for_requests(self, count=1, id=None, timeout=10):
         return until(lambda: len(got := self.requests(id)) >= count and got, timeout,
                      lambda: f"{count} requests; there are {len(self.requests(id))}")
