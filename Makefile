@@ -190,20 +190,25 @@ lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) milter
-	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x conf/postfix/setup conf/postfix/probe; fi
+	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x conf/setup/cancel-invite-setup; fi
 	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) $(SYSTEMD_FLAGS) -pthread
 
 # ---- installing ----
 
 DOCDIR = $(PREFIX)/share/doc/$(NAME)
+SHAREDIR = $(PREFIX)/share/$(NAME)
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 MANUALS = $(wildcard conf/man/*.[1-8])
 # What an administrator copies from, by folder; a file may be a program.
-EXAMPLES = $(filter-out conf/systemd/% conf/debian/% conf/man/% conf/bash-completion/%,\
+EXAMPLES = $(filter-out conf/systemd/% conf/debian/% conf/man/% conf/bash-completion/% conf/setup/%,\
 	$(wildcard conf/*/*))
+
+# What cancel-invite-setup works with, which is no document.
+SETUP_FILES = $(wildcard conf/setup/*.bash conf/postfix/* conf/opendkim/* conf/rspamd/*)
+COMPLETIONS = $(notdir $(wildcard conf/bash-completion/*))
 
 # Where things are, for files that say so.
 PLACES = sed -e 's|/usr/sbin/$(NAME)|$(PREFIX)/sbin/$(NAME)|' \
@@ -222,7 +227,13 @@ install: all
 	$(PLACES) conf/systemd/$(NAME).service | $(call put,0644,$(UNITDIR)/$(NAME).service)
 	$(PLACES) conf/systemd/sysusers.conf | $(call put,0644,$(SYSUSERSDIR)/$(NAME).conf)
 	$(PLACES) conf/systemd/tmpfiles.conf | $(call put,0644,$(TMPFILESDIR)/$(NAME).conf)
-	$(PLACES) conf/bash-completion/$(NAME) | $(call put,0644,$(COMPLETIONDIR)/$(NAME))
+	$(PLACES) conf/setup/cancel-invite-setup | $(call put,0755,$(PREFIX)/sbin/cancel-invite-setup)
+	for file in $(SETUP_FILES); do \
+		install -D -m 0644 $$file "$(DESTDIR)$(SHAREDIR)/$${file#conf/}" || exit; \
+	done
+	for name in $(COMPLETIONS); do \
+		$(PLACES) conf/bash-completion/$$name | $(call put,0644,$(COMPLETIONDIR)/$$name) || exit; \
+	done
 	for page in $(MANUALS); do \
 		$(PLACES) $$page | \
 			$(call put,0644,$(PREFIX)/share/man/man$${page##*.}/$${page##*/}) || exit; \
@@ -253,13 +264,13 @@ uninstall:
 	for link in "$(DESTDIR)"/etc/systemd/system/*.wants/$(NAME).service; do \
 		[ "$$(readlink "$$link")" != "$(UNITDIR)/$(NAME).service" ] || rm -f "$$link" || exit; \
 	done
-	rm -f "$(DESTDIR)$(PREFIX)/sbin/$(NAME)" "$(DESTDIR)$(UNITDIR)/$(NAME).service" \
+	rm -f "$(DESTDIR)$(PREFIX)/sbin/$(NAME)" "$(DESTDIR)$(PREFIX)/sbin/cancel-invite-setup" "$(DESTDIR)$(UNITDIR)/$(NAME).service" \
 		"$(DESTDIR)$(SYSUSERSDIR)/$(NAME).conf" "$(DESTDIR)$(TMPFILESDIR)/$(NAME).conf" \
-		"$(DESTDIR)$(COMPLETIONDIR)/$(NAME)"
+		$(COMPLETIONS:%="$(DESTDIR)$(COMPLETIONDIR)/%")
 	for page in $(MANUALS); do \
 		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit; \
 	done
-	rm -rf "$(DESTDIR)$(DOCDIR)"
+	rm -rf "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(SHAREDIR)"
 
 # ---- packages ----
 

@@ -92,7 +92,9 @@ void message_write_log(const struct message *message, long long ms)
 	log_field(&line, "message_id", or_dash(headers->message_id));
 	log_cancel(&message->cancellation.result, &line);
 	log_calendar(&message->cancellation, &line);
-	if (headers->signed_already && message->attach.has_calendar)
+	/* A probe goes the way of tagged mail: what has signed it, signs that too early. */
+	if (headers->signed_already &&
+	    (message->attach.has_calendar || message->verdict.outcome == OUTCOME_PROBE))
 		log_field(&line, "signature", "broken; run this filter before the DKIM signer");
 	if (transaction->config->dry_run)
 		log_field(&line, "dry_run", "yes");

@@ -1,8 +1,8 @@
-"""conf/postfix/setup: what it shows, what it changes, and that it takes everything back."""
+"""cancel-invite-setup: what it shows, what it changes in Postfix's files, and that it takes everything
+back. Postfix does not run here."""
 
 import os
 import re
-import shlex
 import shutil
 import socket
 import subprocess
@@ -10,16 +10,16 @@ import subprocess
 import pytest
 
 from lab import tools
-from lab.filter_process import run, write_config
+from lab.filter_process import binary, write_config
 from lab.postfix import MAIL_OWNER, SETGID_GROUP
 
-DONE, FAILED, USAGE, REFUSED, NOT_PROVED = range(5)
-SETUP = tools.ROOT / "conf/postfix/setup"
+DONE, FAILED, USAGE, REFUSED, WAITING = range(5)
+SETUP = tools.ROOT / "conf/setup/cancel-invite-setup"
 SAMPLES = ("stock", "signing", "amavis")
-MODES = ("direct", "queued")
+MODES = ("direct", "queued", "routed")
 FILES = ("main.cf", "master.cf")
-ROUTE = "cancel-invite-route"
-OURS = "unix:cancel-invite-milter/milter.sock"
+TABLES = {"direct": set(), "queued": {"cancel-invite-route"},
+          "routed": {"cancel-invite-route", "cancel-invite-strip", "cancel-invite-orcpt"}}
 
 # What it takes to use the unpacked Postfix, on top of a server's own main.cf.
 PLACES = """
@@ -41,17 +41,21 @@ export_environment = MAIL_CONFIG LD_LIBRARY_PATH={libraries}
 class Server:
     """The configuration of a Postfix that does not run, and the program's dealings with it."""
 
-    def __init__(self, workdir, sample, main="", master="", filter_config=None):
+    def __init__(self, workdir, sample, main="", master="", **filter_config):
         tools.need_root("Postfix's commands")
         self.commands = tools.program("postfix", "usr/sbin/postconf").parent
         self.libraries = tools.library_path("postfix")
         self.folder = workdir.folder("server")
         self.etc = workdir.folder("server/etc")
-        workdir.folder("server/spool")
+        workdir.folder("server/spool/cancel-invite-milter")
         workdir.folder("server/data", 0o700, MAIL_OWNER)
-        self.filter_config = workdir / "filter.conf"
-        if filter_config is not None:
-            workdir.write("filter.conf", filter_config)
+        self.socket_path = self.folder / "spool/cancel-invite-milter/milter.sock"
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(self.socket_path))
+        self.socket_path.chmod(0o666)
+        self.listening.listen(10)
+        self.filter_config = filter_config
+        self._workdir = workdir
         source = tools.ROOT / "tests/corpus/postfix" / sample
         places = PLACES.format(
             libraries=self.libraries, commands=self.commands, folder=self.folder,
@@ -66,20 +70,27 @@ class Server:
         for name in FILES:
             os.utime(self.etc / name, (1e9, 1e9))
 
-    def setup(self, *arguments, answer="", code=DONE):
+    def configure(self, mode):
+        """The filter's configuration; nobody but the filter itself changes it here."""
+        given = {**self.filter_config}
+        milter = {"socket": f"unix:{self.socket_path}", "mode": mode, **given.pop("milter", {})}
+        return write_config(self._workdir, milter=milter, name="filter.conf", **given)
+
+    def setup(self, *arguments, answer="", code=DONE, mode="queued"):
         self._settle()
         done = subprocess.run(
-            ["bash", SETUP, "--config-dir", self.etc, "--filter-config", self.filter_config,
+            ["bash", SETUP, "--config-dir", self.etc, "--filter-config", self.configure(mode),
              *arguments],
             input=answer, capture_output=True, text=True, timeout=60, env=self.environment())
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def apply(self, mode, *arguments, **options):
-        return self.setup("--mode", mode, "--yes", *arguments, **options)
+        return self.setup("--mode", mode, "--yes", *arguments, mode=mode, **options)
 
     def environment(self):
-        return {"PATH": self.path, "LD_LIBRARY_PATH": str(self.libraries)}
+        return {"PATH": self.path, "LD_LIBRARY_PATH": str(self.libraries),
+                "CANCEL_INVITE_MILTER": str(binary())}
 
     def postconf(self, *arguments):
         self._settle()
@@ -134,33 +145,9 @@ def each_way(test):
 def test_shows_and_changes_nothing_when_it_is_only_to_show(server, sample, mode):
     postfix = server(sample)
     before = postfix.state()
-    shown = postfix.setup("--mode", mode, "--dry-run")
-    assert "postconf -c" in shown and "smtpd_milters" in shown
+    shown = postfix.apply(mode, "--dry-run")
+    assert "+cancel_invite_milter = { unix:cancel-invite-milter/milter.sock," in shown
     assert postfix.state() == before
-
-
-@each_way
-def test_commands_that_it_shows_do_what_it_does(server, sample, mode):
-    postfix = server(sample)
-    before = {name: (postfix.etc / name).read_bytes() for name in FILES}
-    shown = postfix.setup("--mode", mode, "--dry-run")
-    postfix.apply(mode)
-    wanted = {name: (postfix.etc / name).read_bytes() for name in FILES}
-    for name in FILES:
-        (postfix.etc / name).write_bytes(before[name])
-    for command in re.findall(r"^ +(postconf -c .*)", shown, re.M):
-        postfix.postconf(*shlex.split(command)[3:])
-    assert {name: (postfix.etc / name).read_bytes() for name in FILES} == wanted
-
-
-@each_way
-def test_has_nothing_to_change_the_second_time(server, sample, mode):
-    postfix = server(sample)
-    postfix.apply(mode)
-    after = postfix.state()
-    assert "nothing to change" in postfix.apply(mode)
-    assert "nothing to change" in postfix.setup("--yes")  # the mode is known
-    assert postfix.state() == after
 
 
 @each_way
@@ -169,38 +156,48 @@ def test_takes_back_everything_to_the_byte(server, sample, mode):
     before = postfix.state()
     postfix.apply(mode)
     changed = postfix.state()
+    assert changed["main.cf"][3] != before["main.cf"][3]
     for name in FILES:
-        assert (changed[name] != before[name]) == (name == "main.cf" or mode == "queued"
-                                                   or sample == "signing")
         assert changed[name][:3] == before[name][:3]  # mode and owner
-    assert (ROUTE in changed) == (mode == "queued")
+    assert {name for name in changed if name.startswith("cancel-invite-")} - {
+        name for name in changed if name.startswith("cancel-invite-setup")} == TABLES[mode] - (
+            {"cancel-invite-strip"} if sample == "stock" else set())  # it takes mail from nobody
     postfix.setup("--undo", "--yes")
     assert postfix.state() == before
     assert "nothing to take back" in postfix.setup("--undo", "--yes")
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-@pytest.mark.parametrize("first, second", [MODES, MODES[::-1]])
-def test_switches_the_mode_and_back(server, sample, first, second):
+@each_way
+def test_changes_nothing_the_second_time(server, sample, mode):
     postfix = server(sample)
+    postfix.apply(mode)
+    after = postfix.state()
+    postfix.setup("--yes", mode=mode)  # the mode is known
+    assert postfix.state() == after
+
+
+@pytest.mark.parametrize("first, second", [("direct", "queued"), ("queued", "routed"),
+                                           ("routed", "direct")])
+def test_switches_the_mode_and_back(server, first, second):
+    postfix = server("signing")
     before = postfix.state()
     postfix.apply(first)
-    shown = postfix.postconf("-n"), postfix.postconf("-M"), postfix.postconf("-P")
+    shown = postfix.state()
     postfix.apply(second)
-    assert (ROUTE in postfix.state()) == (second == "queued")
-    assert ("cancel-invite" in postfix.services()) == (second == "queued")
+    assert ("cancel-invite" in postfix.services()) == (second != "direct")
+    assert {path for path in postfix.state() if path.startswith("cancel-invite-")
+            and "setup" not in path} == TABLES[second]
     postfix.apply(first)
-    again = postfix.postconf("-n"), postfix.postconf("-M"), postfix.postconf("-P")
-    assert [sorted(one.splitlines()) for one in again] == [
-        sorted(one.splitlines()) for one in shown]
+    assert postfix.state() == shown
     postfix.setup("--undo", "--yes")
     assert postfix.state() == before
 
 
-def test_restores_files_that_are_links(server, workdir):
+def test_restores_files_that_are_links_and_have_no_last_newline(server, workdir):
     postfix = server()
     real = workdir / "main.cf"
     (postfix.etc / "main.cf").rename(real)
+    real.write_bytes(real.read_bytes().rstrip(b"\n") + b"\nbiff =\n\t no")
     (postfix.etc / "main.cf").symlink_to(real)
     before = real.read_bytes()
     postfix.apply("queued")
@@ -209,269 +206,199 @@ def test_restores_files_that_are_links(server, workdir):
     assert (postfix.etc / "main.cf").is_symlink() and real.read_bytes() == before
 
 
-def test_says_what_is_set_up(server):
-    postfix = server()
-    assert "not set up" in postfix.setup("--status")
-    postfix.apply("queued")
-    status = postfix.setup("--status")
-    assert "queued mode" in status and "127.0.0.1:10026" in status and "to the byte" in status
-    postfix.postconf("-e", "biff = yes")
-    assert "changed since" in postfix.setup("--status")
-
-
-# Files that somebody changed meanwhile
-
 @each_way
 def test_takes_out_only_its_own_when_the_files_were_changed_since(server, sample, mode):
     postfix = server(sample)
-    names = ("smtpd_milters", "non_smtpd_milters", "milter_header_checks", "milter_default_action")
-    before = [postfix.postconf("-n", name) for name in names]
-    services, options = postfix.services(), postfix.postconf("-P")
+    before = {name: (postfix.etc / name).read_text() for name in FILES}
     postfix.apply(mode)
-    postfix.postconf("-e", "biff = yes", "disable_vrfy_command = yes")
-    shown = postfix.setup("--undo", "--yes")
-    assert "changed since" in shown
-    assert [postfix.postconf("-n", name) for name in names] == before
-    assert (postfix.services(), postfix.postconf("-P")) == (services, options)
-    assert postfix.value("disable_vrfy_command") == "yes" and postfix.value("biff") == "yes"
-    assert "cancel" not in (postfix.etc / "main.cf").read_text()
-    assert sorted(postfix.state()) == sorted(FILES)
-
-
-def test_keeps_a_filter_that_somebody_added_since(server):
-    postfix = server("signing")
-    postfix.apply("direct")
-    postfix.postconf("-e", "smtpd_milters = inet:localhost:7357, " + postfix.value("smtpd_milters"))
+    postfix.postconf("-e", "disable_vrfy_command = yes")
+    with open(postfix.etc / "master.cf", "a") as file:
+        file.write("2525 inet n - n - - smtpd\n")
     postfix.setup("--undo", "--yes")
-    assert postfix.value("smtpd_milters") == (
-        "inet:localhost:7357, unix:spamass/spamass.sock, unix:opendkim/opendkim.sock")
+    assert (postfix.etc / "main.cf").read_text() == before["main.cf"] + "disable_vrfy_command = yes\n"
+    assert (postfix.etc / "master.cf").read_text() == (
+        before["master.cf"] + "2525 inet n - n - - smtpd\n")
 
 
-def test_keeps_a_value_that_somebody_chose_since_and_says_so(server):
+def test_says_what_is_set_up(server):
     postfix = server()
-    postfix.apply("queued")
-    postfix.postconf("-e", "milter_default_action = quarantine")
-    assert "quarantine" in postfix.setup("--undo", "--yes")
-    assert postfix.value("milter_default_action") == "quarantine"
+    assert "not set up" in postfix.setup("--status")
+    postfix.apply("routed")
+    status = postfix.setup("--status", mode="routed")
+    assert "routed mode" in status and "127.0.0.1:10026" in status and "0 tagged" in status
+    assert "mail can connect" in status and len(status.splitlines()) <= 12
 
 
-def test_does_not_undo_what_others_did_between_two_calls(server):
+def test_leaves_alone_what_was_set_up_by_hand(server):
     postfix = server()
-    postfix.apply("direct")
-    postfix.postconf("-e", "biff = yes")
-    postfix.apply("queued")
-    postfix.setup("--undo", "--yes")
-    assert postfix.value("biff") == "yes"
-    assert postfix.postconf("-n", "smtpd_milters") == ""
-    assert "cancel-invite" not in postfix.services()
+    for name in FILES:
+        text = (tools.ROOT / f"conf/postfix/{name}.queued").read_text()
+        with open(postfix.etc / name, "a") as file:
+            file.write("\n" + text)
+    before = postfix.state()
+    assert "by hand" in postfix.setup("--status")
+    assert "by hand" in postfix.apply("queued", code=FAILED)
+    assert "by hand" in postfix.setup("--undo", "--yes", code=FAILED)
+    assert postfix.state() == before
 
 
 # Merging with what is there
 
-def test_stands_before_the_signer_and_behind_those_that_refuse_mail(server):
-    postfix = server("signing")
+@pytest.mark.parametrize("there, becomes", [
+    ("inet:localhost:7357", "inet:localhost:7357, $cancel_invite_milter"),
+    ("inet:localhost:7357 inet:localhost:8891",
+     "inet:localhost:7357, $cancel_invite_milter, inet:localhost:8891"),
+    ("inet:localhost:11332", "$cancel_invite_milter, inet:localhost:11332"),
+    ("{ inet:localhost:8891, default_action=accept }, inet:a:1",
+     "$cancel_invite_milter, { inet:localhost:8891, default_action=accept }, inet:a:1"),
+], ids=["behind", "between", "before_rspamd", "braces"])
+def test_stands_before_the_signer_and_behind_those_that_refuse_mail(server, there, becomes):
+    postfix = server(main=f"smtpd_milters = {there}\nnon_smtpd_milters = $smtpd_milters\n")
     postfix.apply("direct")
-    ours = "{%s,default_action=tempfail}" % OURS  # main.cf says accept, for the others
-    assert postfix.value("smtpd_milters") == (
-        f"unix:spamass/spamass.sock, {ours}, unix:opendkim/opendkim.sock")
-    assert postfix.value("non_smtpd_milters") == f"{ours}, unix:opendkim/opendkim.sock"
-    assert postfix.value("milter_default_action") == "accept"
-    assert postfix.value("milter_content_timeout") == "10m"  # longer than ours: stays
-    assert postfix.option("submission/inet/smtpd_milters") == f"{ours},unix:opendkim/opendkim.sock"
-    assert postfix.option("smtps/inet/smtpd_milters") == ours
+    assert postfix.value("smtpd_milters") == becomes
+    assert postfix.value("non_smtpd_milters") == "$smtpd_milters"
 
 
-def test_signs_at_the_second_listener_in_queued_mode(server):
+def test_keeps_filters_and_services_of_a_server_that_signs(server):
     postfix = server("signing")
     shown = postfix.apply("queued")
-    assert "leave-tagged-mail" in shown
+    assert "rspamd" in shown and "unix:opendkim/opendkim.sock" in shown
     assert postfix.value("cancel_invite_signer") == "unix:opendkim/opendkim.sock"
     assert postfix.value("smtpd_milters") == (
         "unix:spamass/spamass.sock, $cancel_invite_milter, unix:opendkim/opendkim.sock")
     assert postfix.value("milter_header_checks") == (
         "regexp:$config_directory/cancel-invite-route, pcre:/etc/postfix/milter_header_checks")
+    assert postfix.value("milter_default_action") == "accept"  # for the others; ours has its own
     assert postfix.option("submission/inet/smtpd_milters") == (
         "$cancel_invite_milter,unix:opendkim/opendkim.sock")
 
 
-@pytest.mark.parametrize("there, becomes", [
-    ("inet:localhost:7357", "inet:localhost:7357, {ours}"),
-    ("inet:localhost:7357 inet:localhost:8891", "inet:localhost:7357, {ours}, inet:localhost:8891"),
-    ("inet:localhost:11332", "{ours}, inet:localhost:11332"),
-    ("{{ inet:localhost:8891, default_action=accept }}, inet:a:1",
-     "{ours}, {{ inet:localhost:8891, default_action=accept }}, inet:a:1"),
-    ("$others inet:localhost:2", "{ours}, $others, inet:localhost:2"),
-    ("unix:opendkim/opendkim.sock, {ours}", "{ours}, unix:opendkim/opendkim.sock"),
-    ("{ours}, inet:localhost:7357", "{ours}, inet:localhost:7357"),
-    ("inet:localhost:7357,{ours}", "inet:localhost:7357,{ours}"),
-], ids=["behind", "between", "before_rspamd", "braces", "variable", "moved", "first", "as_it_is"])
-def test_finds_its_place_in_a_list(server, there, becomes):
-    main = f"others = inet:localhost:1, unix:dkim\nsmtpd_milters = {there.format(ours=OURS)}\n"
-    postfix = server(main=main)
-    shown = postfix.apply("direct")
-    assert postfix.value("smtpd_milters") == becomes.format(ours=OURS)
-    if "11332" in there:
-        assert "may sign" in shown
+def test_keeps_header_checks_that_are_there_behind_its_own(server, workdir):
+    table = workdir.write("checks", "/^X-/ DUNNO\n/^Subject: x/ FILTER smtp:\n")
+    postfix = server("signing", main=f"header_checks = regexp:{table}\n")
+    shown = postfix.apply("routed")
+    assert postfix.value("header_checks") == (
+        f"regexp:$config_directory/cancel-invite-strip, regexp:{table}")
+    assert postfix.value("cancel_invite_header_checks") == (
+        f"regexp:$config_directory/cancel-invite-route, regexp:{table}")
+    for name in "mime_header_checks", "nested_header_checks":
+        assert postfix.value(name) == f"regexp:{table}"
+    assert f"warning: regexp:{table} has FILTER or REDIRECT" in shown
 
 
-def test_keeps_a_list_that_takes_the_other(server):
-    postfix = server(main="smtpd_milters = inet:a:1\nnon_smtpd_milters = inet:b:2, $smtpd_milters\n")
-    postfix.apply("direct")
-    assert postfix.value("non_smtpd_milters") == "inet:b:2, $smtpd_milters"
+def test_lets_those_services_cancel_that_it_is_told(server):
+    postfix = server("signing")
+    postfix.apply("routed", "--may-cancel", "submission")
+    assert postfix.option("submission/inet/cleanup_service_name") == "cleanup-cancel"
+    assert postfix.option("submission/inet/smtpd_client_restrictions") == (
+        "permit_sasl_authenticated,reject")
+    assert postfix.option("pickup/unix/cleanup_service_name") == "cleanup-cancel"
+    for name in "smtps", "smtp":
+        assert postfix.option(f"{name}/inet/cleanup_service_name") == ""
+    assert "smtps/inet has no restriction" not in postfix.setup("--status", mode="routed")
 
 
-def test_keeps_how_many_run_at_once(server):
-    postfix = server()
+def test_lets_all_cancel_on_a_host_that_only_sends(server):
+    postfix = server(main="inet_interfaces = loopback-only\n")
+    postfix.apply("routed")
+    assert postfix.value("header_checks") == "regexp:$config_directory/cancel-invite-route"
+    assert "cleanup-cancel" not in postfix.services()
+    assert not (postfix.etc / "cancel-invite-strip").exists()
+
+
+NOT_ROUTED = {
+    "no_header_body_checks": ("submission", "-o receive_override_options=no_header_body_checks"),
+    "cleanup service of its own": ("submission", "-o cleanup_service_name=pre"),
+    "proxy filter": ("submission", "-o smtpd_proxy_filter=127.0.0.1:10024"),
+    "takes mail from strangers": ("smtp", ""),
+    "there is no service": ("587", ""),
+}
+
+
+@pytest.mark.parametrize("says", NOT_ROUTED)
+def test_says_why_a_service_s_mail_cannot_be_routed(server, says):
+    service, option = NOT_ROUTED[says]
+    master = f"submission inet n - y - - smtpd\n  {option}\n" if service == "submission" else ""
+    postfix = server("amavis" if master else "stock", master=master)
+    before = postfix.state()
+    assert says in postfix.apply("routed", "--may-cancel", service, code=FAILED)
+    assert postfix.state() == before
+
+
+def test_refuses_routed_mode_where_logins_choose_the_account(server):
+    postfix = server(accounts={"acme": {"logins": "acme-app", "api_key": "CRN_acme"}})
+    assert "by login" in postfix.apply("routed", code=FAILED)
     postfix.apply("queued")
-    text = (postfix.etc / "master.cf").read_text()
-    (postfix.etc / "master.cf").write_text(re.sub(
-        r"^(cancel-invite .*) 50 ", r"\1 20 ", text, flags=re.M))
-    assert "nothing to change" in postfix.apply("queued")
 
 
-def test_takes_up_what_was_set_up_by_hand(server):
-    postfix = server()
-    installed = tools.ROOT / "conf/postfix"
-    for name in FILES:
-        text = (installed / f"{name}.queued").read_text()
-        with open(postfix.etc / name, "a") as file:
-            file.write("\n" + text.replace("unix:/run/cancel-invite-milter/milter.sock", OURS))
-    shutil.copy(installed / "route.queued", postfix.etc / ROUTE)
-    assert "by hand" in postfix.setup("--status")
-    assert "nothing to change" in postfix.setup("--yes")
+# Ports, names
 
-
-# Ports
-
-def test_takes_the_next_port_if_its_own_is_another_services(server):
+def test_takes_another_port_if_its_own_is_another_services(server):
     postfix = server("amavis")
-    assert "10026 is taken" in postfix.apply("queued")
-    route = (postfix.etc / ROUTE).read_text()
-    [port] = re.findall(r"FILTER cancel-invite:\[127\.0\.0\.1\]:(\d+)", route)
-    assert int(port) > 10026
-    assert f"127.0.0.1:{port}" in postfix.services()
-    assert postfix.option(f"127.0.0.1:{port}/inet/milter_macro_daemon_name") == "cancel-invite"
-    assert postfix.option("127.0.0.1:10026/inet/content_filter") == ""
-
-
-def test_takes_the_port_that_it_is_told(server):
-    postfix = server()
-    postfix.apply("queued", "--port", "10044")
-    assert "127.0.0.1:10044" in postfix.services()
-    assert "nothing to change" in postfix.apply("queued")
-    postfix.apply("queued", "--port", "10045")
-    assert "127.0.0.1:10044" not in postfix.services()
-    assert "[127.0.0.1]:10045" in (postfix.etc / ROUTE).read_text()
-
-
-def test_refuses_a_port_where_another_program_listens(server):
-    postfix = server()
-    before = postfix.state()
-    with socket.create_server(("127.0.0.1", 0)) as busy:
-        port = str(busy.getsockname()[1])
-        assert f"port {port} is taken" in postfix.apply("queued", "--port", port, code=FAILED)
-    assert postfix.state() == before
-
-
-# The filter's configuration
-
-def test_names_a_socket_below_the_queue_directory_as_a_chroot_sees_it(server, workdir):
-    spec = f"unix:{workdir}/server/spool/here/milter.sock"
-    postfix = server(filter_config=f"[milter]\nsocket = {spec} # ours\nmode = direct\n")
-    postfix.setup("--yes")
-    assert postfix.value("smtpd_milters") == "unix:here/milter.sock"
-
-
-def test_refuses_a_socket_that_a_chroot_cannot_see_and_says_what_to_write(server):
-    postfix = server(filter_config="[milter]\nmode = queued\n")
-    before = postfix.state()
-    shown = postfix.setup("--yes", code=FAILED)
-    assert f"socket = unix:{postfix.folder}/spool/cancel-invite-milter/milter.sock" in shown
-    assert f"socket_group = {MAIL_OWNER}" in shown
-    assert postfix.state() == before
-
-
-@pytest.mark.parametrize("spec, means", [
-    ("inet:9900@127.0.0.1", "inet:127.0.0.1:9900"),
-    ("inet6:9900@[::1]", "inet:[::1]:9900"),
-    ("inet6:9900@::1", "inet:[::1]:9900"),
-    ("inet:9900", "inet:localhost:9900"),
-    ("inet:localhost:9900", "inet:localhost:9900"),
-    ("unix:a/b", "unix:a/b"),
-])
-def test_writes_sockets_in_postfix_words(server, spec, means):
-    postfix = server()
-    postfix.apply("direct", "--socket", spec)
-    assert postfix.value("smtpd_milters") == means
-
-
-def test_says_where_the_filter_is_configured_for_something_else(server):
-    postfix = server(filter_config=(
-        "[milter]\nsocket = inet:9900@127.0.0.1\nmode = direct\nqueue_daemon = other\n"))
-    shown = postfix.apply("queued")
-    assert "write: mode = queued" in shown and "write: queue_daemon = cancel-invite" in shown
-
-
-def test_routes_the_header_that_the_filter_is_configured_for(server):
-    postfix = server(filter_config="[milter]\nsocket = inet:9900@127.0.0.1\nheader = X-No.Way\n")
     postfix.apply("queued")
-    table = f"regexp:{postfix.etc / ROUTE}"
+    assert "127.0.0.1:10126" in postfix.services()
+    assert "cancel-invite:[127.0.0.1]:10126" in (postfix.etc / "cancel-invite-route").read_text()
+    assert postfix.option("127.0.0.1:10026/inet/content_filter") == ""
+    postfix.apply("queued", "--port", "10045")
+    assert "[127.0.0.1]:10045" in (postfix.etc / "cancel-invite-route").read_text()
+
+
+@pytest.mark.parametrize("mode", ("queued", "routed"))
+def test_routes_the_header_that_the_filter_is_configured_for(server, mode):
+    postfix = server(milter={"header": "X-No.Way"})
+    postfix.apply(mode)
     for header, routed in (("X-No.Way", True), ("X-No-Way", False), ("X-Cancel-Invite", False)):
         looked_up = subprocess.run(
-            [postfix.commands / "postmap", "-c", postfix.etc, "-q", f"{header}: v1; id=x", table],
+            [postfix.commands / "postmap", "-c", postfix.etc, "-q", f"{header}: v1; id=x",
+             f"regexp:{postfix.etc}/cancel-invite-route"],
             env=postfix.environment(), capture_output=True, text=True)
         assert ("FILTER cancel-invite:[127.0.0.1]:10026" in looked_up.stdout) == routed, header
 
 
-# What else counts
+# The filter's side
 
-FILTER_9M = "[milter]\nsocket = inet:9900@127.0.0.1\nmax_message_size = 9M\n"
-
-
-@pytest.mark.parametrize("mode, main, says", [
-    ("direct", "milter_content_timeout = 301s\n", None),
-    ("direct", "message_size_limit = 9500000\n", "message_size_limit"),
-    ("direct", "message_size_limit = 10240000\n", None),
-    ("direct", "message_size_limit = 0\nmailbox_size_limit = 0\n", None),
-    ("queued", "always_bcc = a@b.test\n", "always_bcc"),
-    ("queued", "recipient_bcc_maps = regexp:/x\n", "recipient_bcc_maps"),
-    ("direct", "always_bcc = a@b.test\n", None),
-    ("queued", "sender_canonical_maps = regexp:/x\n", "sender_canonical_maps"),
-    ("queued", "masquerade_domains = b.test\n", "masquerade_domains"),
-    ("queued", "masquerade_domains = b.test\nmasquerade_classes = header_sender\n", None),
-    ("direct", "masquerade_domains = b.test\n", None),
-    ("direct", "soft_bounce = yes\n", "soft_bounce"),
-    ("direct", "milter_protocol = 2\n", "milter_protocol"),
-    ("direct", "content_filter = scan:[127.0.0.1]:10024\n", "content_filter"),
-])
-def test_notes_what_the_filter_would_stumble_over(server, mode, main, says):
-    postfix = server(main=main, filter_config=FILTER_9M + f"mode = {mode}\n")
-    notes = [line for line in postfix.setup("--mode", mode, "--dry-run").splitlines()
-             if line.startswith("Note:")]
-    assert len(notes) == (says is not None), notes
-    assert says is None or says in notes[0]
+def test_does_not_touch_postfix_while_it_cannot_connect(server):
+    postfix = server()
+    before = postfix.state()
+    postfix.socket_path.chmod(0o600)
+    shown = postfix.apply("queued", code=FAILED)
+    assert "Permission denied" in shown and "Postfix was not touched" in shown
+    postfix.listening.close()
+    postfix.socket_path.chmod(0o666)
+    assert "Connection refused" in postfix.apply("queued", code=FAILED)
+    assert postfix.state() == before
 
 
-def test_notes_a_deadline_that_postfix_does_not_wait_for(server):
-    config = FILTER_9M + "mode = direct\n[cronofy]\ndeadline = 10m\n[account a]\ndeadline = 1h\n"
-    shown = server(filter_config=config).setup("--mode", "direct", "--dry-run")
-    assert "deadline, 600 s [cronofy]" in shown and "deadline, 3600 s [account a]" in shown
+def test_says_which_socket_a_chroot_can_see(server, workdir):
+    postfix = server("signing", milter={"socket": f"unix:{workdir}/elsewhere.sock"})
+    before = postfix.state()
+    shown = postfix.apply("direct", code=FAILED)
+    assert f"unix:{postfix.folder}/spool/cancel-invite-milter/milter.sock" in shown
+    assert postfix.state() == before
 
 
-def test_notes_services_that_keep_mail_from_the_filter(server):
-    shown = server("amavis").setup("--mode", "queued", "--dry-run")
-    assert "127.0.0.1:10025/inet has its own smtpd_milters" in shown
-    for name in ("always_bcc", "soft_bounce", "content_filter"):
-        assert f"main.cf: {name}" in shown
-    no_milters = ("587 inet n - n - - smtpd\n  -o receive_override_options=no_milters\n"
-                  "  -o milter_macro_daemon_name=cancel-invite\n")
-    shown = server(master=no_milters).setup("--mode", "direct", "--dry-run")
-    assert "587/inet has receive_override_options=no_milters" in shown
+def test_does_not_change_postfix_for_a_filter_in_another_mode(server):
+    postfix = server()
+    before = postfix.state()
+    shown = postfix.setup("--mode", "direct", "--yes", mode="queued", code=FAILED)
+    assert "mode = direct" in shown and "everything is as it was" in shown
+    assert postfix.state() == before
+
+
+def test_writes_the_key_for_its_reader_alone(server):
+    postfix = server(cronofy={"api_key_file": "new.key"})
+    given = postfix.folder / "given"
+    given.write_text("\ufeffCRN_new\n".lstrip("\ufeff"))
+    postfix.apply("queued", "--key-file", given, "--data-center", "us", "--dry-run")
+    assert not (postfix.folder.parent / "new.key").exists()
+    postfix.apply("queued", "--key-file", given, "--data-center", "us")
+    key = postfix.folder.parent / "new.key"
+    assert key.read_text() == "CRN_new\n" and key.stat().st_mode & 0o777 == 0o400
 
 
 # Saying no, and failing
 
-@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+@pytest.mark.parametrize("answer", ["n\n", "no\n"])
 def test_changes_nothing_unless_told_yes(server, answer):
     postfix = server()
     before = postfix.state()
@@ -480,28 +407,24 @@ def test_changes_nothing_unless_told_yes(server, answer):
 
 
 def test_asks_and_does_it(server):
-    postfix = server()
-    postfix.setup("--mode", "queued", answer="y\n")
-    assert "cancel-invite" in postfix.services()
+    postfix = server("signing")
+    shown = postfix.setup(answer="routed\nsubmission\nyes\n", mode="routed")
+    assert "Which of Postfix's services" in shown and "never meets the filter" in shown
+    assert postfix.option("submission/inet/cleanup_service_name") == "cleanup-cancel"
 
 
 @pytest.mark.parametrize("arguments", [
-    ["--mode"], ["--mode", "both"], ["--port", "0"], ["--port", "70000"], ["--what"]])
+    ["--mode"], ["--mode", "both"], ["--port", "0"], ["--port", "70000"], ["--what"],
+    ["--data-center", "fr"]])
 def test_explains_how_it_is_used(server, arguments):
     assert "--help" in server().setup(*arguments, code=USAGE)
 
 
-def test_help_tells_the_exit_codes(server):
-    assert "Exit codes: 0" in server().setup("--help")
-
-
 FAILURES = {
-    "postfix_check": ("postfix", '[[ $* != *check ]] || { echo it says no; exit 1; }; exec $real "$@"'),
-    "no_room_for_main_cf": ("mv", '[[ $* != */main.cf ]] || exit 1; exec $real "$@"'),
-    "no_room_for_master_cf": ("mv", '[[ $* != */master.cf ]] || exit 1; exec $real "$@"'),
-    "no_room_for_the_route": ("install", "exit 1"),
-    "no_room_for_the_undo": ("mv", '[[ $* != *setup ]] || exit 1; exec $real "$@"'),
-    "killed": ("postfix", '[[ $* != *check ]] || { kill -TERM $PPID; sleep 0.2; }; exec $real "$@"'),
+    "no_room_for_main_cf": ("mv", '[[ $* != */etc/main.cf ]] || {once}; exec $real "$@"'),
+    "no_room_for_master_cf": ("mv", '[[ $* != */etc/master.cf ]] || {once}; exec $real "$@"'),
+    "no_room_for_the_undo": ("mkdir", '[[ $* != *cancel-invite-setup ]] || {once}; exec $real "$@"'),
+    "killed": ("mv", '[[ $* != */etc/master.cf ]] || { kill -TERM $PPID; sleep 0.2; }; exec $real "$@"'),
 }
 
 
@@ -513,33 +436,15 @@ def test_takes_everything_back_if_a_step_fails(server, workdir, kind, earlier):
         postfix.apply(earlier)
     before = postfix.state()
     real = postfix.path
-    postfix.shim(workdir, *FAILURES[kind])
-    if kind.startswith("no_room"):
-        # Only the first time, or what is taken back could not be either.
-        shim = workdir / "shims" / FAILURES[kind][0]
-        shim.write_text(shim.read_text().replace(
-            "exit 1", f"{{ [ -e {workdir}/once ] || {{ touch {workdir}/once; exit 1; }}; }}"))
-    shown = postfix.apply("queued", code=FAILED)
-    assert "everything is as it was" in shown
+    name, script = FAILURES[kind]
+    # Only the first time, or what is taken back could not be either.
+    postfix.shim(workdir, name, script.replace("{once}", (
+        f"{{ [ -e {workdir}/once ] || {{ touch {workdir}/once; exit 1; }}; }}")))
+    assert "everything is as it was" in postfix.apply("queued", code=FAILED)
     assert postfix.state() == before
     postfix.path = real
     postfix.apply("queued")
     assert "cancel-invite" in postfix.services()
-
-
-def test_takes_an_undo_back_if_it_fails(server, workdir):
-    postfix = server("signing")
-    postfix.apply("queued")
-    before = postfix.state()
-    postfix.shim(workdir, *FAILURES["postfix_check"])
-    assert "it says no" in postfix.setup("--undo", "--yes", code=FAILED)
-    assert postfix.state() == before
-
-
-def test_refuses_a_postfix_that_is_too_old(server, workdir):
-    postfix = server()
-    postfix.shim(workdir, "postconf", '[[ $* != *mail_version ]] || { echo 2.11.3; exit; }; exec $real "$@"')
-    assert "2.11.3" in postfix.setup("--mode", "direct", "--yes", code=FAILED)
 
 
 def test_runs_only_once_at_a_time(server):
@@ -548,44 +453,18 @@ def test_runs_only_once_at_a_time(server):
     try:
         while subprocess.run(["flock", "-n", postfix.etc, "true"]).returncode == 0:
             pass
-        assert "another setup" in postfix.setup("--mode", "direct", "--yes", code=FAILED)
+        assert "another cancel-invite-setup" in postfix.apply("direct", code=FAILED)
     finally:
         os.killpg(holder.pid, 9)
         holder.wait()
 
 
-# What the filter itself says of Postfix's files
-
-def test_check_of_the_configuration_warns_about_postfix(workdir):
-    config = write_config(workdir)
-    socket_line = re.search("^socket = (.*)$", config.read_text(), re.M)[1]
-    folder = workdir.folder("etc")
-
-    def check(main_cf):
-        (folder / "main.cf").write_text(main_cf)
-        done = run("-n", "-c", config, env={**os.environ, "MAIL_CONFIG": str(folder)})
-        assert done.returncode == 0 and "no faults" in done.stdout, done
-        return "".join(line for line in done.stderr.splitlines(True) if str(folder) in line)
-
-    assert check(f"smtpd_milters = {socket_line}\nnon_smtpd_milters = $smtpd_milters\n"
-                 "message_size_limit = 0\n") == ""
-    warnings = check(f"smtpd_milters = unix:opendkim/s, {socket_line}\n"
-                     "milter_content_timeout = 9s\nmessage_size_limit = 10000000\n")
-    assert len(warnings.splitlines()) == 4
-    for line in warnings.splitlines():
-        assert line.startswith(f"warning: {folder}: ")
-    for word in ("non_smtpd_milters", "(9 s) is shorter", "message_size_limit", "signature"):
-        assert word in warnings
-    assert "does not use it" in check("biff = no\n")
-
-
-def test_agrees_with_the_check_about_what_it_set_up(server, workdir):
-    """What setup leaves behind gives -n nothing to warn of but what the sample itself has."""
-    postfix = server("signing")
-    config = write_config(workdir, milter={
-        "socket": f"unix:{postfix.folder}/spool/cancel-invite-milter/milter.sock",
-        "max_message_size": "9M"})
-    (postfix.folder / "spool/cancel-invite-milter").mkdir(parents=True, exist_ok=True)
-    postfix.apply("direct")
-    done = run("-n", "-c", config, env={**os.environ, "MAIL_CONFIG": str(postfix.etc)})
-    assert done.returncode == 0 and str(postfix.etc) not in done.stderr, done
+def test_manual_and_completion_have_every_option(server):
+    usage = server().setup("--help")
+    options = set(re.findall(r"--[a-z-]+", usage)) | {"--help"}
+    manual = (tools.ROOT / "conf/man/cancel-invite-setup.8").read_text()
+    assert {f"--{name}" for name in re.findall(r"^\.It Fl -([a-z-]+)", manual, re.M)} == options
+    completion = (tools.ROOT / "conf/bash-completion/cancel-invite-setup").read_text()
+    assert set(re.findall(r"--[a-z-]+", completion.partition("esac")[2])) == options
+    codes = usage.partition("Exit codes:")[2]
+    assert set(re.findall(r"\b(\d) ", codes)) == set(re.findall(r"^\.It (\d)$", manual, re.M))
