@@ -75,6 +75,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(CORE)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(CORE) -lcmocka $(LIBS)
 
+# Our own allocations are that test's to let fail.
+$(BUILD)/unit/test_allocations: ALL_LDFLAGS += \
+	$(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup strndup getrandom)
+comma = ,
+
 $(BUILD)/bench/%: tests/bench/%.c $(CORE)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)

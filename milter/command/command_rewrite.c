@@ -2,6 +2,7 @@
 #include "attach.h"
 #include "calendar.h"
 #include "command.h"
+#include "header_edits.h"
 #include "invocation.h"
 #include "mail_file.h"
 #include "output.h"
@@ -23,6 +24,14 @@ struct rewriting {
 	struct problem why;
 };
 
+/* What we have no means for another time may be done; what is wrong with the input stays wrong. */
+static int exit_code_of(const struct problem *why, int wrong)
+{
+	return why->cannot_tell ? EX_OSERR : wrong;
+}
+
+/* ---- the message ---- */
+
 static void take_header(void *context, const char *name, const char *value)
 {
 	struct rewriting *rewriting = context;
@@ -36,6 +45,53 @@ static bool take_body(void *context, const char *data, size_t length)
 
 	return attach_add(&rewriting->attach, data, length, &rewriting->why);
 }
+
+/* Gives an exit code. */
+static int read_headers(struct rewriting *rewriting, const char *path)
+{
+	struct headers *headers = &rewriting->headers;
+	struct problem *why = &rewriting->why;
+
+	if (!mail_file_open(&rewriting->file, path, why))
+		return exit_code_of(why, EX_NOINPUT);
+	if (!mail_file_each_header(&rewriting->file, take_header, rewriting, why))
+		return EX_OSERR;
+	if (headers->content.out_of_memory) {
+		problem_cannot_tell(why, "no memory for the headers");
+		return EX_OSERR;
+	}
+	if (headers->content.failed || headers_most_edits(headers) > HEADERS_EDITS_MAXIMUM) {
+		problem_set(why, "the message has too many Content-* headers, or too large ones");
+		return EX_DATAERR;
+	}
+	return EX_OK;
+}
+
+/* Gives an exit code. */
+static int read_message(struct rewriting *rewriting, const char *path)
+{
+	struct problem *why = &rewriting->why;
+	struct problem reason;
+	int exit_code = read_headers(rewriting, path);
+
+	if (exit_code != EX_OK)
+		return exit_code;
+	if (!attach_begin(&rewriting->attach, &rewriting->headers, BODY_MEMORY, "/var/tmp", why))
+		return exit_code_of(why, EX_SOFTWARE);
+	if (!mail_file_each_piece(&rewriting->file, take_body, rewriting, &reason)) {
+		if (!why->text[0])
+			*why = reason;
+		return exit_code_of(why, EX_IOERR);
+	}
+	if (attach_check(&rewriting->attach, &reason))
+		return EX_OK;
+	*why = reason;
+	if (!reason.cannot_tell)
+		problem_set(why, "the message cannot take a calendar: %.640s", reason.text);
+	return exit_code_of(&reason, EX_DATAERR);
+}
+
+/* ---- the calendar ---- */
 
 /* Gives an exit code; fills `why` of the calendar's file. */
 static int read_file(const char *path, struct buffer *text, struct problem *why)
@@ -85,47 +141,25 @@ static int read_calendar(struct rewriting *rewriting, const char *path)
 	return exit_code;
 }
 
-/* Reads the message; gives an exit code. */
-static int read_message(struct rewriting *rewriting, const char *path)
-{
-	struct problem why;
+/* ---- both ---- */
 
-	if (!mail_file_open(&rewriting->file, path, &rewriting->why))
-		return EX_NOINPUT;
-	mail_file_each_header(&rewriting->file, take_header, rewriting);
-	if (rewriting->headers.content.failed) {
-		problem_set(&rewriting->why, "no memory for the headers, or they are too large");
-		return EX_OSERR;
-	}
-	if (!attach_begin(&rewriting->attach, &rewriting->headers, BODY_MEMORY, "/var/tmp",
-			  &rewriting->why))
-		return EX_OSERR;
-	if (!mail_file_each_piece(&rewriting->file, take_body, rewriting, &why)) {
-		if (!rewriting->why.text[0])
-			rewriting->why = why;
-		return EX_IOERR;
-	}
-	if (attach_check(&rewriting->attach, &why))
-		return EX_OK;
-	problem_set(&rewriting->why, "the message cannot take a calendar: %s", why.text);
-	return why.cannot_tell ? EX_OSERR : EX_DATAERR;
-}
-
+/* Nothing is written before all that can go wrong has gone right, but for the writing. */
 static int rewrite(struct rewriting *rewriting, const char *message_path, const char *calendar_path)
 {
+	struct problem *why = &rewriting->why;
 	int exit_code = read_message(rewriting, message_path);
 
 	if (exit_code == EX_OK)
 		exit_code = read_calendar(rewriting, calendar_path);
 	if (exit_code != EX_OK)
 		return exit_code;
+	if (!attach_calendar(&rewriting->attach, buffer_span(&rewriting->calendar.text), TAG_NAME,
+			     &rewriting->edits, why))
+		return exit_code_of(why, EX_SOFTWARE);
 	if (rewriting->headers.signed_already)
 		fprintf(stderr, "warning: the DKIM-Signature that is there breaks: sign later\n");
-	if (!attach_calendar(&rewriting->attach, buffer_span(&rewriting->calendar.text), TAG_NAME,
-			     &rewriting->edits, &rewriting->why))
-		return EX_OSERR;
 	mail_file_write_headers(&rewriting->file, &rewriting->edits, stdout);
-	if (!attach_write(&rewriting->attach, output_write, stdout, &rewriting->why))
+	if (!attach_write(&rewriting->attach, output_write, stdout, why))
 		return EX_IOERR;
 	return output_finish();
 }

@@ -62,7 +62,8 @@ static int try_message(struct message *message, const struct invocation *invocat
 	message_begin(message, config, &origin);
 	for (int i = 0; i < invocation->operand_count; i++)
 		message_add_recipient(message, invocation->operands[i], NULL);
-	mail_file_each_header(file, give_header, message);
+	if (!mail_file_each_header(file, give_header, message, &why))
+		return output_complain(EX_OSERR, why.text);
 	next = message_end_headers(message, "try");
 	if (next == MESSAGE_NOTHING_TO_DO) {
 		fprintf(stderr, "cancel-invite-milter: no %s header: the message stays as it is\n",
@@ -103,7 +104,7 @@ int command_try(const struct invocation *invocation)
 
 	if (!mail_file_open(&file, invocation->argument, &why)) {
 		mail_file_close(&file);
-		return output_complain(EX_NOINPUT, why.text);
+		return output_complain(why.cannot_tell ? EX_OSERR : EX_NOINPUT, why.text);
 	}
 	services.http = http_start(&why);
 	services.active = active_new();

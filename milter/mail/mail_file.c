@@ -36,7 +36,8 @@ static void append_line(const struct mail_file *file, struct buffer *to, const c
 	}
 }
 
-static void read_headers(struct mail_file *file)
+/* False if memory ran out. */
+static bool read_headers(struct mail_file *file)
 {
 	char *line = NULL;
 	size_t capacity = 0;
@@ -65,6 +66,9 @@ static void read_headers(struct mail_file *file)
 	if (file->headers.length > 0 && file->headers.data[file->headers.length - 1] != '\n')
 		buffer_append_text(&file->headers, "\r\n");
 	free(line);
+	/* getline() says no more than that there is no line. */
+	return (length > 0 || feof(file->stream) || ferror(file->stream)) &&
+	       !file->headers.out_of_memory && !file->piece.out_of_memory;
 }
 
 bool mail_file_open(struct mail_file *file, const char *path, struct problem *why)
@@ -78,14 +82,17 @@ bool mail_file_open(struct mail_file *file, const char *path, struct problem *wh
 		problem_set(why, "%s: %s", path, strerror(errno));
 		return false;
 	}
-	read_headers(file);
+	if (!read_headers(file)) {
+		problem_cannot_tell(why, "%s: no memory for its headers", path);
+		return false;
+	}
 	if (ferror(file->stream)) {
 		problem_set(why, "%s: %s", path, strerror(errno));
 		return false;
 	}
-	if (file->headers.failed || file->headers.length == 0) {
+	if (file->headers.failed || file->piece.failed || file->headers.length == 0) {
 		problem_set(why, "%s: %s", path,
-			    file->headers.failed ? "its headers are too large"
+			    file->headers.failed || file->piece.failed ? "its headers are too large"
 						 : "it has no headers");
 		return false;
 	}
@@ -100,26 +107,40 @@ void mail_file_close(struct mail_file *file)
 	buffer_free(&file->piece);
 }
 
-void mail_file_each_header(struct mail_file *file,
-			   void (*take)(void *context, const char *name, const char *value),
-			   void *context)
+/* The value folded with LF, as NUL-terminated text; NULL if there is no memory. */
+static char *copy_value(struct span value)
 {
-	struct span block = {file->headers.data, file->headers.length}, name, value;
+	char *text = malloc(value.length + 1), *to = text;
 
-	while (field_next(&block, &name, &value)) {
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < value.length; i++)
+		if (value.at[i] != '\r' || i + 1 == value.length || value.at[i + 1] != '\n')
+			*to++ = value.at[i];
+	*to = '\0';
+	return text;
+}
+
+bool mail_file_each_header(struct mail_file *file,
+			   void (*take)(void *context, const char *name, const char *value),
+			   void *context, struct problem *why)
+{
+	struct span block = buffer_span(&file->headers), name, value;
+	bool good = true;
+
+	while (good && field_next(&block, &name, &value)) {
 		char *name_text = strndup(name.at, name.length);
-		char *value_text = malloc(value.length + 1), *to = value_text;
+		char *value_text = copy_value(value);
 
-		for (size_t i = 0; value_text && i < value.length; i++)
-			if (value.at[i] != '\r' || i + 1 == value.length || value.at[i + 1] != '\n')
-				*to++ = value.at[i];
-		if (name_text && value_text) {
-			*to = '\0';
+		good = name_text && value_text;
+		if (good)
 			take(context, name_text, value_text);
-		}
 		free(name_text);
 		free(value_text);
 	}
+	if (!good)
+		problem_cannot_tell(why, "no memory for the message's headers");
+	return good;
 }
 
 /* Makes CRLF of every bare LF. `out` has room for twice as much. */
@@ -140,11 +161,16 @@ bool mail_file_each_piece(struct mail_file *file,
 			  bool (*take)(void *context, const char *data, size_t length),
 			  void *context, struct problem *why)
 {
-	char *piece = malloc(3 * PIECE), *wide = piece + PIECE;
-	bool good = piece != NULL;
+	char *piece = malloc(3 * PIECE), *wide;
+	bool good = true;
 	size_t length;
 
-	if (good && file->piece.length > 0)
+	if (!piece) {
+		problem_cannot_tell(why, "no memory to read the message");
+		return false;
+	}
+	wide = piece + PIECE;
+	if (file->piece.length > 0)
 		good = take(context, file->piece.data, file->piece.length);
 	while (good && (length = fread(piece, 1, PIECE, file->stream)) > 0) {
 		if (file->unix_lines)

@@ -28,10 +28,10 @@ struct mail_file {
 bool mail_file_open(struct mail_file *file, const char *path, struct problem *why);
 void mail_file_close(struct mail_file *file);
 
-/* Gives each header, its value folded with LF. */
-void mail_file_each_header(struct mail_file *file,
+/* Gives each header, its value folded with LF. False, and why (problem_cannot_tell), without memory. */
+bool mail_file_each_header(struct mail_file *file,
 			   void (*take)(void *context, const char *name, const char *value),
-			   void *context);
+			   void *context, struct problem *why);
 
 /* Gives the body in pieces. False, and why, if it cannot be read or `take` gave false. */
 bool mail_file_each_piece(struct mail_file *file,

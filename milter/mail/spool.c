@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PIECE ((size_t)64 * 1024)
+#define PIECE 16384 /* bytes, read back at once: on the stack, so that reading takes no memory */
 
 struct spool spool_new(size_t in_memory_most, const char *directory)
 {
 	return (struct spool){
-		.memory = buffer_with_maximum(in_memory_most > PIECE ? in_memory_most : PIECE),
+		.memory = buffer_with_maximum(in_memory_most),
 		.file = -1,
 		.in_memory_most = in_memory_most,
 		.directory = directory,
@@ -55,7 +55,7 @@ bool spool_add(struct spool *spool, const char *data, size_t length, struct prob
 	if (spool->file < 0 && length <= spool->in_memory_most - spool->length) {
 		buffer_append(&spool->memory, data, length);
 		if (spool->memory.failed) {
-			problem_set(why, "no memory for the message");
+			problem_cannot_tell(why, "no memory for the message");
 			return false;
 		}
 		spool->length += length;
@@ -65,14 +65,14 @@ bool spool_add(struct spool *spool, const char *data, size_t length, struct prob
 		spool->file = open_nameless(spool->directory);
 		if (spool->file < 0 ||
 		    !write_all(spool->file, spool->memory.data, spool->memory.length)) {
-			problem_set(why, "no file for the message in %s: %s", spool->directory,
+			problem_cannot_tell(why, "no file for the message in %s: %s", spool->directory,
 				    strerror(errno));
 			return false;
 		}
 		buffer_free(&spool->memory);
 	}
 	if (!write_all(spool->file, data, length)) {
-		problem_set(why, "cannot write the message to %s: %s", spool->directory,
+		problem_cannot_tell(why, "cannot write the message to %s: %s", spool->directory,
 			    strerror(errno));
 		return false;
 	}
@@ -82,8 +82,10 @@ bool spool_add(struct spool *spool, const char *data, size_t length, struct prob
 
 static bool read_file(struct spool *spool,
 		      bool (*take)(void *context, size_t offset, const char *data, size_t length),
-		      void *context, char *piece, struct problem *why)
+		      void *context, struct problem *why)
 {
+	char piece[PIECE];
+
 	for (size_t offset = 0; offset < spool->length;) {
 		ssize_t n = pread(spool->file, piece, PIECE, (off_t)offset);
 
@@ -109,17 +111,8 @@ bool spool_read(struct spool *spool,
 {
 	bool good;
 
-	if (spool->file >= 0) {
-		char *piece = malloc(PIECE);
-
-		if (!piece) {
-			problem_set(why, "no memory to read the message back");
-			return false;
-		}
-		good = read_file(spool, take, context, piece, why);
-		free(piece);
-		return good;
-	}
+	if (spool->file >= 0)
+		return read_file(spool, take, context, why);
 	good = spool->length == 0 || take(context, 0, spool->memory.data, spool->length);
 	if (!good)
 		problem_set(why, "the message's new body was not taken");

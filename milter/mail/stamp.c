@@ -219,7 +219,7 @@ bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond 
 			return false;
 	}
 	if (!make_mac(stamp, bond, right)) {
-		problem_set(why, "no memory to verify it");
+		problem_cannot_tell(why, "no memory to verify it");
 		return false;
 	}
 	if (strlen(mac) == DIGEST_LENGTH && digest_is(mac, right))

@@ -48,7 +48,7 @@ bool stamp_write(const struct stamp *stamp, const struct stamp_bond *bond, struc
 
 /*
  * Reads a value. False, and why, if it is malformed or was not made by stamp_write() with this key,
- * for this sender and this message.
+ * for this sender and this message; or (problem_cannot_tell) if memory ran out before that was seen.
  */
 bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond *bond,
 		struct problem *why);

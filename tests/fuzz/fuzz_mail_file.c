@@ -54,11 +54,12 @@ static void check_headers(struct mail_file *file, struct span headers)
 	const struct header_edits none = {.count = 0};
 	struct buffer seen = buffer_with_maximum((size_t)16 << 20);
 	char *written = NULL;
+	struct problem why;
 	size_t length = 0;
 	FILE *out = open_memstream(&written, &length);
 
 	must(out);
-	mail_file_each_header(file, append_header, &seen);
+	must(mail_file_each_header(file, append_header, &seen, &why));
 	mail_file_write_headers(file, &none, out);
 	fclose(out);
 	must(length == headers.length + 2);

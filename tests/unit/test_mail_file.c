@@ -62,7 +62,7 @@ static void reads_headers_and_body(void **state)
 
 		if (!mail_file_open(&file, path, &why))
 			fail_msg("\"%s\": %s", messages[i].text, why.text);
-		mail_file_each_header(&file, take_header, &message);
+		assert_true(mail_file_each_header(&file, take_header, &message, &why));
 		assert_true(mail_file_each_piece(&file, take_piece, &message, &why));
 		assert_string_equal(message.headers.data, messages[i].headers);
 		buffer_append(&message.body, "", 0);
