@@ -60,6 +60,14 @@ def installed(name):
     return Path(found)
 
 
+def readers():
+    """The folder of the readers from npm, with tests/readers/act.mjs in it."""
+    found = folder() / "readers"
+    if not found.exists():
+        raise Missing(f"{found} isn't there: run tests/deps check, where npm is installed")
+    return found
+
+
 def need_root(what):
     if os.geteuid() != 0:
         raise Missing(f"{what} needs root")
