@@ -12,6 +12,7 @@ static void log_cancel(const struct cancel_result *result, struct log_line *line
 	if (result->attempts == 0)
 		return;
 	log_number(line, "attempts", result->attempts);
+	log_field(line, "answer", cronofy_meaning(result->answer)->word);
 	if (result->status > 0) {
 		log_number(line, "status", result->status);
 		log_field(line, "http", result->http_version == 20 ? "2" : "1.1");

@@ -28,6 +28,26 @@ static void every_answer_has_a_word_of_its_own(void **state)
 						cronofy_meaning((enum cronofy_answer)j)->word);
 }
 
+static void the_manual_has_every_word(void **state)
+{
+	static char manual[200000];
+	FILE *file = fopen("conf/man/cancel-invite-milter.8", "r");
+	size_t length;
+
+	(void)state;
+	if (!file)
+		skip(); /* run from another folder */
+	length = fread(manual, 1, sizeof(manual) - 1, file);
+	fclose(file);
+	manual[length] = '\0';
+	for (int i = 0; i < CRONOFY_ANSWERS; i++) {
+		char words[64];
+
+		snprintf(words, sizeof(words), ".Cm %s", cronofy_meaning((enum cronofy_answer)i)->word);
+		assert_contains(manual, words);
+	}
+}
+
 /* What is final is not tried again, and is no matter for the administrator. */
 static void a_row_does_not_contradict_itself(void **state)
 {
@@ -87,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_answer_has_a_whole_row),
 		cmocka_unit_test(every_answer_has_a_word_of_its_own),
+		cmocka_unit_test(the_manual_has_every_word),
 		cmocka_unit_test(a_row_does_not_contradict_itself),
 		cmocka_unit_test(every_status_is_an_answer),
 		cmocka_unit_test(only_what_cronofy_says_of_the_request_is_a_refusal),
