@@ -82,9 +82,9 @@ static long long least_time(const struct account *account)
 }
 
 /*
- * Afterwards there is a reply, or a reason why there is none. A call goes on
- * when the MTA is gone: it may have cancelled the invite already, and without its answer there would
- * be no calendar for the next try of the same message.
+ * Afterwards there is a reply, or a reason why there is none. A call goes on when the MTA is gone: it
+ * may have cancelled the invite already, and without its answer there would be no calendar for the
+ * next try of the same message.
  */
 static void call_once(struct tries *tries, struct http_reply *reply)
 {
@@ -151,7 +151,8 @@ static void read_reply(const struct cancel_request *request, struct cancel_resul
 	result->answer = read_answer(request, result, reply, &why);
 	result->outcome = cronofy_meaning(result->answer)->outcome;
 	if (result->outcome != CANCEL_DONE)
-		problem_set(&result->why, "Cronofy: %s", why.text);
+		problem_set(&result->why, "%s%s",
+			    result->outcome == CANCEL_FAILED ? "" : "Cronofy: ", why.text);
 }
 
 /*
@@ -222,7 +223,7 @@ static bool may_call(struct tries *tries, struct pace_turn *turn, enum breaker_a
 				       (void *)request};
 	struct cancel_result *result = tries->result;
 	enum pace_answer answer = PACE_GO;
-	struct problem why;
+	struct problem why = {.text = ""};
 
 	if (is_left_alone(tries))
 		return false;

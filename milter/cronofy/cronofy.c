@@ -248,8 +248,10 @@ static void append_quoted(struct buffer *out, const char *before, const char *te
 			      problem_quote(shown, sizeof(shown), text, strlen(text)), after);
 }
 
-/* One fault, of a field or of none: a text, {"key": "errors.required", "description": "required"},
- * or a thing that we do not know. */
+/*
+ * One fault, of a field or of none: a text, {"key": "errors.required", "description": "required"},
+ * or a thing that we do not know.
+ */
 static void describe_entry(const char *field, const cJSON *entry, struct buffer *out)
 {
 	const char *text = cJSON_GetStringValue(entry);
@@ -273,8 +275,9 @@ static void describe_entries(const char *field, const cJSON *value, struct buffe
 		describe_entry(field, value, out);
 		return;
 	}
-	cJSON_ArrayForEach (entry, value)
+	cJSON_ArrayForEach (entry, value) {
 		describe_entry(field, entry, out);
+	}
 }
 
 /*
@@ -291,8 +294,9 @@ static void describe_errors(const cJSON *json, struct buffer *out)
 		describe_entries(NULL, errors, out);
 		return;
 	}
-	cJSON_ArrayForEach (field, errors)
+	cJSON_ArrayForEach (field, errors) {
 		describe_entries(field->string, field, out);
+	}
 }
 
 static enum cronofy_answer read_refusal(long status, struct span body, struct problem *why)

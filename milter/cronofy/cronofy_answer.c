@@ -156,7 +156,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 	[CRONOFY_NOT_READ] =
 		{
 			.word = "not_read",
-			.text = "there was no memory for the call",
+			.text = "the call could not be made or read here",
 			.outcome = CANCEL_FAILED,
 			.may_have_cancelled = true,
 			.sign = BREAKER_UNKNOWN,

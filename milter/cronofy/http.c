@@ -164,7 +164,7 @@ static void look_through_calls(struct http *http)
 			http->idle_turns = 0;
 			if (!start(http, call)) {
 				call->transfer.reply.failed_here = true;
-				fail(http, call, "no memory for the call");
+				fail(http, call, "no memory");
 			}
 		}
 	}

@@ -199,7 +199,7 @@ static void describe_failure(struct http_transfer *transfer, CURLcode result)
 	struct problem *failure = &transfer->reply.failure;
 
 	if (transfer->reply.failed_here)
-		problem_set(failure, "no memory for the call, or no random numbers");
+		problem_set(failure, "no memory, or no random numbers");
 	else if (transfer->reply.too_large)
 		problem_set(failure, "the reply is larger than we take");
 	else if (transfer->reply.connection_died)
