@@ -258,7 +258,7 @@ def test_refusal_is_passed_on_with_its_reason(postfix, standin, sink):
 
 def test_unknown_invite_is_refused(postfix, standin, sink):
     assert_refused(postfix.submit(SENDER, RECIPIENT, tagged("board-1")), "no such invite", "404")
-    assert len(standin.requests()) == 1
+    assert len(standin.cancel_requests()) == 1
     assert sink.deliveries == []
 
 
