@@ -10,9 +10,13 @@
 #include <sysexits.h>
 
 
+/*
+ * Takes main's configuration over: held for longer, it would stay in memory, with its keys, when
+ * another has come into force. If the daemon comes back it did not start, and main has it still.
+ */
 static int run_daemon(const struct invocation *invocation)
 {
-	return daemon_run(config_hold(invocation->config));
+	return daemon_run(invocation->config);
 }
 
 static int print_version(const struct invocation *invocation)
