@@ -8,7 +8,7 @@
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
 #   make deb        build a Debian package; make check-deb: try it in a fresh Debian
 #   make dist       the source archive
-#   make lint asan tsan bench fuzz clean uninstall
+#   make lint asan tsan coverage bench fuzz clean uninstall
 #
 # V=1 shows the commands.
 
@@ -160,6 +160,13 @@ tsan: check-deps
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan CFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=thread' all run-check
 
+# Which lines unit tests and seeds run; fails if a parser has less than 95 % of its own.
+coverage: check-deps
+	@$(MAKE) --no-print-directory BUILD=build/coverage CFLAGS='-O0 -g' SANITIZE='--coverage' run-coverage
+
+run-coverage: $(UNIT_TESTS) $(REPLAYS)
+	@tests/coverage $(BUILD)
+
 # Ratios against a baseline in the same run; no tests.
 bench: check-deps
 	@$(MAKE) --no-print-directory all run-bench
@@ -303,5 +310,5 @@ clean:
 	rm -rf build
 
 .PHONY: all may-demo deps check-deps demo-deps languages check prepare-check run-check check-examples \
-	run-check-examples demo prepare-demo run-demo asan tsan bench run-bench fuzz lint install \
+	run-check-examples demo prepare-demo run-demo asan tsan coverage run-coverage bench run-bench fuzz lint install \
 	uninstall dist deb check-deb clean

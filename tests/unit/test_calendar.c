@@ -733,6 +733,17 @@ static void a_very_long_uid_is_cut_for_the_log_and_a_longer_one_refused(void **s
 	calendar_free(&calendar);
 }
 
+/* libical has to read the same. */
+static void a_uid_is_shown_without_its_escapes(void **state)
+{
+	struct calendar calendar = accept_text(START "METHOD:CANCEL\r\nBEGIN:VEVENT\r\n"
+					       "UID: a\\,b\\;c\\\\d\\ne \r\nEND:VEVENT\r\n" END);
+
+	(void)state;
+	assert_string_equal(calendar.uid, "a,b;c\\d\ne");
+	calendar_free(&calendar);
+}
+
 static void *accept_many(void *context)
 {
 	for (int i = 0; i < 30; i++) {
@@ -786,6 +797,7 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_libical_longer_than_it_is_let),
 		cmocka_unit_test(addresses_that_are_not_known_are_not_compared),
 		cmocka_unit_test(a_very_long_uid_is_cut_for_the_log_and_a_longer_one_refused),
+		cmocka_unit_test(a_uid_is_shown_without_its_escapes),
 		cmocka_unit_test(several_threads_may_ask_at_once),
 	};
 

@@ -1,6 +1,8 @@
 /* The configuration file: what it may say, and what is said about its faults. */
 #include "config_load.h"
 
+#include "config_show.h"
+
 #include "folder.h"
 #include "policy.h"
 #include "testing.h"
@@ -627,6 +629,48 @@ static void a_file_that_is_not_there_is_told(void **state)
 	buffer_free(&faults);
 }
 
+/* Lists in one line, a key's file and not the key, a URL without its secret. */
+static void shows_values_as_the_file_takes_them_and_no_secret(void **state)
+{
+	struct config *config = load_good(state, KEY "[trust]\nnetworks = 192.0.2.0/24, 2001:db8::/32\n"
+						     "[ledger]\nfile = none\n"
+						     "[account a]\nsenders = x@a.example y@a.example\n"
+						     "proxy = http://joe:hidden@proxy.example:3128\n"
+						     "[account b]\nsenders = @b.example\n"
+						     "proxy = http://token@proxy.example\n");
+	struct buffer shown = buffer_with_maximum(100000);
+
+	config_show(config, &shown);
+	assert_contains(shown.data, "trust.networks = 192.0.2.0/24, 2001:db8::/32  # ");
+	assert_contains(shown.data, "ledger.file = none  # ");
+	assert_contains(shown.data, "account.a.senders = x@a.example, y@a.example  # ");
+	assert_contains(shown.data, "http://joe:***@proxy.example:3128");
+	assert_contains(shown.data, "http://***@proxy.example  # ");
+	assert_null(strstr(shown.data, "hidden"));
+	assert_null(strstr(shown.data, "token"));
+	assert_null(strstr(shown.data, "CRN_"));
+	buffer_free(&shown);
+	config_release(config);
+}
+
+static void says_which_keys_take_a_restart(void **state)
+{
+	struct config *one = load_good(state, KEY "[trust]\nnetworks = 192.0.2.0/24\n");
+	struct config *same = load_good(state, KEY "[trust]\nnetworks = 192.0.2.0/24\n");
+	struct config *other = load_good(state, KEY "[milter]\nsocket = inet:2525@127.0.0.1\n");
+	struct buffer shown = buffer_with_maximum(10000);
+
+	buffer_append_text(&shown, "");
+	config_show_restart(one, same, &shown);
+	assert_string_equal(shown.data, "");
+	config_show_restart(one, other, &shown);
+	assert_contains(shown.data, "socket of [milter]");
+	buffer_free(&shown);
+	config_release(one);
+	config_release(same);
+	config_release(other);
+}
+
 static void it_lives_as_long_as_somebody_holds_it(void **state)
 {
 	struct config *config = load_good(state, KEY);
@@ -664,6 +708,8 @@ int main(void)
 		cmocka_unit_test(comments_blanks_and_dos_line_ends_are_nothing),
 		cmocka_unit_test(a_file_with_nul_in_it_is_refused),
 		cmocka_unit_test(a_file_that_is_not_there_is_told),
+		cmocka_unit_test(shows_values_as_the_file_takes_them_and_no_secret),
+		cmocka_unit_test(says_which_keys_take_a_restart),
 		cmocka_unit_test(it_lives_as_long_as_somebody_holds_it),
 	};
 
