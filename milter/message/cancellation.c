@@ -227,16 +227,22 @@ static struct cancel_request request_of(const struct cancellation *cancellation,
 /* There is no answer that can be sent; perhaps there was one before. */
 static bool do_without_answer(struct cancellation *cancellation, struct verdict *why)
 {
-	const bool may_be = cronofy_meaning(cancellation->result.answer)->may_be_cancelled;
+	enum ledger_found latest;
 
 	cancellation_end(cancellation);
-	if (may_be && cancellation_find_latest(cancellation))
+	if (!cronofy_meaning(cancellation->result.answer)->may_be_cancelled)
+		return refuse_call(cancellation, why);
+	latest = cancellation_find_latest(cancellation);
+	if (latest == LEDGER_FOUND)
 		return use_kept_calendar(cancellation, "fallback", why);
-	if (may_be && find_by_status(cancellation))
+	if (find_by_status(cancellation))
 		return cancellation_keep(cancellation, why);
-	if (may_be && cancellation->in_doubt)
-		return refuse_in_doubt(cancellation, why);
-	return refuse_call(cancellation, why);
+	if (latest == LEDGER_FAILED)
+		return verdict_refuse(why, OUTCOME_NO_LEDGER,
+				      "the ledger cannot be used, so it cannot be told whether the "
+				      "invite was cancelled before; try again later");
+	return cancellation->in_doubt ? refuse_in_doubt(cancellation, why)
+				      : refuse_call(cancellation, why);
 }
 
 bool cancellation_obtain(struct cancellation *cancellation, cancel_progress *progress,

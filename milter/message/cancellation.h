@@ -55,8 +55,8 @@ enum cancellation_step cancellation_begin(struct cancellation *cancellation, str
 /* The call is over, and there is no calendar. */
 void cancellation_end(struct cancellation *cancellation);
 
-/* Puts the latest calendar of the invite where Cronofy's would be. False if there is none. */
-bool cancellation_find_latest(struct cancellation *cancellation);
+/* Puts the latest calendar of the invite where Cronofy's would be. */
+enum ledger_found cancellation_find_latest(struct cancellation *cancellation);
 
 /* Keeps Cronofy's calendar, which ends the call. False, and why, if it cannot be kept and has to be. */
 bool cancellation_keep(struct cancellation *cancellation, struct verdict *why);

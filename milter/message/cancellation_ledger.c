@@ -197,9 +197,9 @@ void cancellation_end(struct cancellation *cancellation)
 
 /* ---- the calendar ---- */
 
-bool cancellation_find_latest(struct cancellation *cancellation)
+enum ledger_found cancellation_find_latest(struct cancellation *cancellation)
 {
-	return find(cancellation, ledger_find_latest) == LEDGER_FOUND;
+	return find(cancellation, ledger_find_latest);
 }
 
 bool cancellation_keep(struct cancellation *cancellation, struct verdict *why)

@@ -531,6 +531,15 @@ class TestTrouble:
         running.wait_for_log("^error: .*result=no_ledger")
         assert not cronofy.requests()
 
+    def test_never_bounces_what_may_have_been_cancelled_before(self, make, cronofy, workdir):
+        """Without the ledger nobody can tell whether there is a calendar to send instead."""
+        cronofy.script("board-1", status(404))
+        running = self.start(make, cronofy, workdir, "missing")
+        result = deliver(running)
+        assert result.action == "tempfail" and result.reply.startswith("451 4.3.0 "), result
+        assert "cannot be told" in result.reply
+        running.wait_for_log("^error: .*result=no_ledger.* status=404")
+
     @pytest.mark.parametrize("name", ["damaged", "later", "foreign"])
     def test_leaves_the_file_as_it_is(self, make, cronofy, workdir, name):
         running = self.start(make, cronofy, workdir, name)
