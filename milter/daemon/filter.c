@@ -47,7 +47,7 @@ static const char *macro(SMFICTX *context, const char *name)
 #define REROUTE_ACTIONS  (SMFIF_DELRCPT | SMFIF_ADDRCPT_PAR)
 
 /*
- * The macros that we look at, and no others. libmilter looks through those of all steps, also of
+ * The macros that we read, and no others. libmilter searches those of all steps, also of
  * later steps of the message before: a login must come with the sender and nowhere else.
  * {mail_addr} is there in any case, so that the list that goes with the sender is never empty.
  */
@@ -282,7 +282,7 @@ static sfsistat on_body(SMFICTX *context, unsigned char *data, size_t length)
  */
 static void let_others_pass(void)
 {
-	socket_knock(&the_server->socket);
+	socket_wake(&the_server->socket);
 }
 
 static bool still_there(void *context)
@@ -390,7 +390,7 @@ static sfsistat on_end_of_message(SMFICTX *context)
 
 	if (!session || !session->config)
 		return SMFIS_TEMPFAIL;
-	/* Who is put off at once needs no worker to take over: a thousand would start a thousand. */
+	/* One that is deferred at once needs no other worker: a thousand would start a thousand. */
 	if (message_may_wait(session->message))
 		let_others_pass();
 	message_finish(session->message, still_there, context);

@@ -148,13 +148,13 @@ int socket_listen(const char *address, struct problem *why)
 	return -1;
 }
 
-void socket_knock(const struct socket_address *where)
+void socket_wake(const struct socket_address *where)
 {
-	int knock = socket(where->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int caller = socket(where->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (knock < 0)
+	if (caller < 0)
 		return;
 	/* Whether somebody opens is of no interest. */
-	(void)!connect(knock, (const struct sockaddr *)&where->address, where->length);
-	close(knock);
+	(void)!connect(caller, (const struct sockaddr *)&where->address, where->length);
+	close(caller);
 }

@@ -1,6 +1,6 @@
 /*
  * socket: the socket that libmilter listens on: its path, before and after libmilter makes it, and
- * a knock at it; and sockets that listen for others. Sockets other than unix ones have no path: there
+ * how it is woken; and sockets that listen for others. Sockets other than unix ones have no path: there
  * is then nothing to clear or open.
  */
 #ifndef SOCKET_H
@@ -31,6 +31,6 @@ struct socket_address socket_find(const struct config *config);
 int socket_listen(const char *address, struct problem *why);
 
 /* Connects to it and hangs up; never waits. */
-void socket_knock(const struct socket_address *where);
+void socket_wake(const struct socket_address *where);
 
 #endif

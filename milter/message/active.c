@@ -91,6 +91,6 @@ void active_write_metrics(void *context, struct buffer *page)
 	struct active *active = context;
 
 	metrics_write_single(page, "cancel_invite_messages_active", METRICS_GAUGE,
-			     "Messages at work with Cronofy, or waiting for their turn.",
+			     "Messages that are being cancelled, or wait for their turn.",
 			     (double)active_taken(active));
 }

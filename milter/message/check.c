@@ -77,8 +77,9 @@ bool check_tag(const struct transaction *transaction, struct tag *tag, struct ve
 	if (tags == 0)
 		return refuse_stamp(transaction, why);
 	if (tags > 1)
-		return verdict_refuse(why, OUTCOME_BAD_TAG,
-				      "%zu of them in one message; one invite a message", tags);
+		return verdict_refuse(
+			why, OUTCOME_BAD_TAG,
+			"%zu of them in one message; send one message for each invite", tags);
 	if (headers->tag_value.out_of_memory)
 		return verdict_refuse(why, OUTCOME_FAILED, "no memory for the header");
 	problem_set(&problem, "it is too long");
@@ -119,7 +120,8 @@ bool check_sender(const struct transaction *transaction, struct verdict *why)
 	/* The MTA would put its own behind it, and the stamp would be for another sender. */
 	return transaction->role != ROLE_SUBMISSION || !transaction->sender[0] ||
 	       strchr(transaction->sender, '@') ||
-	       verdict_refuse(why, OUTCOME_BAD_SENDER, "sender <%s> has no domain",
+	       verdict_refuse(why, OUTCOME_BAD_SENDER,
+			      "sender <%s> has no domain; send with a whole address",
 			      transaction->sender);
 }
 
@@ -133,7 +135,8 @@ bool check_account(const struct transaction *transaction, const struct account *
 	if (*account)
 		return true;
 	return verdict_refuse(why, OUTCOME_NO_ACCOUNT,
-			      "sender <%s> belongs to no Cronofy account here",
+			      "sender <%s> belongs to no Cronofy account here; send as another, "
+			      "or ask the administrator to add this one",
 			      transaction->sender);
 }
 
@@ -146,7 +149,8 @@ bool check_recipient_count(const struct transaction *transaction, const struct t
 		return verdict_refuse(why, OUTCOME_FAILED, "no memory for the recipients");
 	if (transaction->envelope.text.failed)
 		return verdict_refuse(why, OUTCOME_TOO_MANY_RECIPIENTS,
-				      "more recipients than this filter takes in one message");
+				      "more recipients than this filter takes in one message; send "
+				      "several");
 	if (count <= 1)
 		return true;
 	switch (transaction->role) {
@@ -238,7 +242,7 @@ bool check_content(const struct transaction *transaction, struct verdict *why)
 	return !content->failed ||
 	       verdict_refuse(why, OUTCOME_BAD_HEADERS,
 			      "the Content-* headers of the message are too large to be "
-			      "understood");
+			      "understood; make them shorter");
 }
 
 bool check_size(const struct transaction *transaction, size_t body_length, struct verdict *why)
@@ -250,7 +254,8 @@ bool check_size(const struct transaction *transaction, size_t body_length, struc
 
 	return (seen <= limit && announced <= limit) ||
 	       verdict_refuse(why, OUTCOME_TOO_LARGE,
-			      "the message is larger than %lld bytes; nothing was cancelled",
+			      "the message is larger than %lld bytes, so nothing was cancelled; "
+			      "make it smaller",
 			      limit);
 }
 

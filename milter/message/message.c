@@ -95,8 +95,8 @@ static enum message_next refuse_untrusted(struct message *message)
 	if (untrusted == UNTRUSTED_REJECT) {
 		verdict_refuse(
 			&message->verdict, OUTCOME_UNTRUSTED_REJECTED,
-			"this client may not cancel invites; it is in no trusted network and did not "
-			"authenticate");
+			"this client may not cancel invites: it is in no trusted network and did not "
+			"authenticate; log in, or ask the administrator to trust it");
 		return decided(message);
 	}
 	/* What looks like a stamp is never kept. */
@@ -133,7 +133,7 @@ static bool begin_attaching(struct message *message)
 	       verdict_refuse(&message->verdict, OUTCOME_FAILED, "%s", why.text);
 }
 
-/* Submission: what the headers alone tell; the body is looked at where the invite is cancelled. */
+/* Submission: what the headers alone show; the body is checked where the invite is cancelled. */
 static enum message_next begin_stamping(struct message *message)
 {
 	const struct transaction *transaction = &message->transaction;

@@ -87,7 +87,7 @@ static const struct outcome_row rows[] = {
 	[OUTCOME_STOPPING] = {"stopping", ACTION_DEFER, "451", "4.3.2", LOG_LEVEL_WARNING,
 			      CHOICE_NONE, false, "the filter is being stopped"},
 	[OUTCOME_NO_LEDGER] = {"no_ledger", ACTION_DEFER, "451", "4.3.0", LOG_LEVEL_ERROR,
-			       CHOICE_NONE, false, "the ledger cannot be used, and is required"},
+			       CHOICE_NONE, false, "the ledger cannot be used, and is needed"},
 	[OUTCOME_FAILED] = {"failed", ACTION_DEFER, "451", "4.3.0", LOG_LEVEL_ERROR, CHOICE_NONE,
 			    false, "memory or disk is full"},
 	[OUTCOME_NOT_TAKEN] = {"not_taken", ACTION_DEFER, "", "", LOG_LEVEL_ERROR, CHOICE_NONE,

@@ -110,7 +110,7 @@ class TestGate:
     @pytest.mark.parametrize("field, says", (
         ("X-Cancel-Invite:", "empty"),
         ("X-Cancel-Invite: a; b=c", "unknown parameter"),
-        ("X-Cancel-Invite: a\r\nX-Cancel-Invite: b", "one invite"),
+        ("X-Cancel-Invite: a\r\nX-Cancel-Invite: b", "each invite"),
     ))
     def test_refuses_a_bad_tag_at_once(self, running, field, says):
         result = at_gate(running, mail(field))
