@@ -27,7 +27,6 @@ static const struct {
 	[LOG_LEVEL_ERROR] = {"error", LOG_ERR},
 	[LOG_LEVEL_WARNING] = {"warning", LOG_WARNING},
 	[LOG_LEVEL_INFO] = {"info", LOG_INFO},
-	[LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
 };
 
 void log_open(enum log_target target, int facility, enum log_level level, enum log_format format)

@@ -17,7 +17,6 @@ enum log_level {
 	LOG_LEVEL_ERROR,   /* somebody has to do something */
 	LOG_LEVEL_WARNING, /* somebody should look */
 	LOG_LEVEL_INFO,    /* one line for each tagged message */
-	LOG_LEVEL_DEBUG,
 };
 
 enum log_target {

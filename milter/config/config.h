@@ -38,9 +38,9 @@ enum data_center {
 	DATA_CENTER_UK,
 };
 
-/* One Cronofy application. */
-#define RATE_NONE 0
+#define RATE_NONE 0 /* a rate that has no limit */
 
+/* One Cronofy application. */
 struct account {
 	char *name;
 	size_t line;   /* of the file, where it begins; 0: it has no section */
@@ -137,6 +137,7 @@ struct config {
 	bool ledger_shared; /* calendars are kept in Redis as well */
 
 	char *redis; /* where it is; "": none. Zeroed with the config: it may hold a password */
+	char *redis_ca_file;       /* whose certificates it may have; "": the system's */
 	char *redis_password_file; /* "": none */
 	char *redis_password;      /* what it holds, or NULL; zeroed */
 	struct redis_address redis_address;

@@ -23,7 +23,7 @@ static void check_ledger(const struct config *config, struct buffer *faults)
 			     "there is no ledger: file = none");
 	if (config->ledger_shared && !config->redis[0])
 		config_fault(config, faults, &config->ledger_shared,
-			     "it takes a Redis; name one in [pace]: redis = redis://host");
+			     "it takes a Redis; name one in [redis]: url = redis://host");
 }
 
 static void check_redis(struct config *config, struct buffer *faults)
@@ -33,9 +33,13 @@ static void check_redis(struct config *config, struct buffer *faults)
 	/* A fault of the address itself was seen when it was read. */
 	if (config->redis[0] && !redis_address_parse(&config->redis_address, config->redis, &why))
 		return;
+	if (strlen(config->redis_ca_file) >= sizeof(config->redis_address.ca_file))
+		config_fault(config, faults, &config->redis_ca_file, "the path is too long");
+	snprintf(config->redis_address.ca_file, sizeof(config->redis_address.ca_file), "%s",
+		 config->redis_ca_file);
 	if (config->redis_password_file[0] && config->redis_address.password[0])
 		config_fault(config, faults, &config->redis_password_file,
-			     "there is a password in redis too; give one of them");
+			     "there is a password in url too; give one of them");
 }
 
 /* ---- accounts ---- */
@@ -60,9 +64,9 @@ static bool make_endpoint(struct account *account)
 static void check_shared_rate(const struct config *config, const long long *rate,
 			      struct buffer *faults)
 {
-	if (*rate < config->share_of)
+	if (*rate != RATE_NONE && *rate < config->share_of)
 		config_fault(config, faults, rate,
-			     "%lld cannot be shared by %lld filters ([pace] share)", *rate,
+			     "%lld cannot be shared by %lld filters ([redis] share)", *rate,
 			     config->share_of);
 }
 

@@ -78,11 +78,10 @@ bool config_is_prefix(const char *value, struct problem *why)
 bool config_is_redis(const char *value, struct problem *why)
 {
 	struct redis_address address;
-	struct problem reason;
-	const bool good = !value[0] || redis_address_parse(&address, value, &reason);
+	const bool good = !value[0] || redis_address_parse(&address, value, why);
 
 	explicit_bzero(&address, sizeof(address));
-	return expected(why, good, "redis://[user:password@]host[:port][/database] or unix:/path");
+	return good;
 }
 
 /* ---- URLs ---- */

@@ -13,7 +13,7 @@
 static const char *const modes[] = {"direct", "queued", "routed", NULL};
 static const char *const routes[] = {"header", "domain", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
-static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver", NULL};
 static const char *const untrusted[] = {"strip", "reject", "keep", NULL};
@@ -21,7 +21,7 @@ static const char *const data_centers[] = {"us", "au", "ca", "de", "sg", "uk", N
 
 const char *const config_sections[SECTION_COUNT] = {
 	[SECTION_MILTER] = "milter",   [SECTION_TRUST] = "trust", [SECTION_METRICS] = "metrics",
-	[SECTION_LEDGER] = "ledger",   [SECTION_PACE] = "pace",   [SECTION_CRONOFY] = "cronofy",
+	[SECTION_LEDGER] = "ledger",   [SECTION_REDIS] = "redis", [SECTION_CRONOFY] = "cronofy",
 	[SECTION_ACCOUNT] = "account",
 };
 
@@ -92,13 +92,15 @@ const struct config_key config_keys[] = {
 	{SECTION_LEDGER, "required", TYPE_YES_NO, FILTER(ledger_required), .initial = "no"},
 	{SECTION_LEDGER, "shared", TYPE_YES_NO, FILTER(ledger_shared), .initial = "no"},
 
-	{SECTION_PACE, "redis", TYPE_URL, FILTER(redis), .initial = "", .check = config_is_redis,
+	{SECTION_REDIS, "url", TYPE_URL, FILTER(redis), .initial = "", .check = config_is_redis,
 	 .takes_restart = true},
-	{SECTION_PACE, "redis_password_file", TYPE_PATH, FILTER(redis_password_file), .initial = "",
+	{SECTION_REDIS, "password_file", TYPE_PATH, FILTER(redis_password_file), .initial = "",
 	 .takes_restart = true},
-	{SECTION_PACE, "prefix", TYPE_TEXT, FILTER(redis_prefix),
+	{SECTION_REDIS, "ca_file", TYPE_PATH, FILTER(redis_ca_file), .initial = "",
+	 .takes_restart = true},
+	{SECTION_REDIS, "prefix", TYPE_TEXT, FILTER(redis_prefix),
 	 .initial = "cancel-invite-milter:", .check = config_is_prefix, .takes_restart = true},
-	{SECTION_PACE, "share", TYPE_SHARE, FILTER(share_of), .initial = "1"},
+	{SECTION_REDIS, "share", TYPE_SHARE, FILTER(share_of), .initial = "1"},
 
 	{SECTION_ACCOUNT, "senders", TYPE_LIST, ACCOUNT(senders), .initial = "",
 	 .check = config_is_pattern},
@@ -118,10 +120,10 @@ const struct config_key config_keys[] = {
 	 .least = 10, .most = 240 * SECOND},
 	{SECTION_CRONOFY, "attempts", TYPE_NUMBER, ACCOUNT(attempts), .initial = "3", .least = 1,
 	 .most = 10},
-	{SECTION_CRONOFY, "requests_per_second", TYPE_NUMBER, ACCOUNT(requests_per_second),
-	 .initial = "50", .least = 1, .most = 10000},
-	{SECTION_CRONOFY, "requests_per_minute", TYPE_NUMBER, ACCOUNT(requests_per_minute),
-	 .initial = "500", .least = 1, .most = 100000},
+	{SECTION_CRONOFY, "requests_per_second", TYPE_RATE, ACCOUNT(requests_per_second),
+	 .initial = "50", .least = 1, .most = 1000000},
+	{SECTION_CRONOFY, "requests_per_minute", TYPE_RATE, ACCOUNT(requests_per_minute),
+	 .initial = "500", .least = 1, .most = 60000000},
 	{SECTION_CRONOFY, "breaker_failures", TYPE_NUMBER, ACCOUNT(breaker_failures),
 	 .initial = "5", .least = 1, .most = 1000},
 	{SECTION_CRONOFY, "breaker_pause", TYPE_DURATION, ACCOUNT(breaker_pause), .initial = "30s",

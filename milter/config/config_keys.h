@@ -18,7 +18,7 @@ enum config_section {
 	SECTION_TRUST,
 	SECTION_METRICS,
 	SECTION_LEDGER,
-	SECTION_PACE,
+	SECTION_REDIS,
 	SECTION_CRONOFY, /* of struct account; an [account] inherits what it does not say */
 	SECTION_ACCOUNT, /* of struct account, and an [account]'s own */
 	SECTION_COUNT,
@@ -38,6 +38,7 @@ enum config_type {
 	TYPE_CHOICE,       /* an enum: the index of the word */
 	TYPE_YES_NO,
 	TYPE_NUMBER,
+	TYPE_RATE, /* a number, or RATE_NONE for the word none */
 	TYPE_OCTAL,
 	TYPE_SIZE,     /* bytes */
 	TYPE_DURATION, /* ms */

@@ -101,10 +101,22 @@ static void find_temp_dir(const struct config *config, struct buffer *faults)
 			     config->temp_dir);
 }
 
-static void read_redis_password(struct config *config, struct buffer *faults)
+static void check_ca_file(const struct config *config, const char *const *ca_file,
+			  struct buffer *faults)
+{
+	FILE *file = (*ca_file)[0] ? fopen(*ca_file, "re") : NULL;
+
+	if (file)
+		fclose(file);
+	else if ((*ca_file)[0])
+		config_fault(config, faults, ca_file, "%s cannot be read", *ca_file);
+}
+
+static void read_redis_files(struct config *config, struct buffer *faults)
 {
 	struct problem why;
 
+	check_ca_file(config, (const char *const *)&config->redis_ca_file, faults);
 	if (!config->redis_password_file[0])
 		return;
 	config->redis_password = key_file_read(config->redis_password_file, &why);
@@ -116,16 +128,8 @@ static void read_account_files(const struct config *config, struct account *acco
 			       struct buffer *faults)
 {
 	struct problem why;
-	FILE *ca;
 
-	if (account->ca_file[0]) {
-		ca = fopen(account->ca_file, "re");
-		if (ca)
-			fclose(ca);
-		else
-			config_fault(config, faults, &account->ca_file, "%s cannot be read",
-				     account->ca_file);
-	}
+	check_ca_file(config, (const char *const *)&account->ca_file, faults);
 	if (!account->api_key_file[0]) {
 		config_fault_at(config, faults,
 				account->line > 0 ? account->line
@@ -144,7 +148,7 @@ static void resolve(struct config *config, struct buffer *faults)
 	find_users(config, faults);
 	find_temp_dir(config, faults);
 	read_stamp_key(config, faults);
-	read_redis_password(config, faults);
+	read_redis_files(config, faults);
 	for (size_t i = 0; i < config->account_count; i++)
 		read_account_files(config, &config->accounts[i], faults);
 }

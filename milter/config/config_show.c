@@ -76,10 +76,10 @@ static const char *const type_names[TYPE_COUNT] = {
 	[TYPE_PATH] = "path",         [TYPE_PATH_OR_NONE] = "path or none",
 	[TYPE_KEY_FILE] = "key file", [TYPE_SOCKET] = "socket",
 	[TYPE_CHOICE] = "choice",     [TYPE_YES_NO] = "yes or no",
-	[TYPE_NUMBER] = "number",     [TYPE_OCTAL] = "octal",
-	[TYPE_SIZE] = "size",         [TYPE_DURATION] = "duration",
-	[TYPE_SHARE] = "share",       [TYPE_LIST] = "list",
-	[TYPE_NETWORKS] = "networks",
+	[TYPE_NUMBER] = "number",     [TYPE_RATE] = "rate",
+	[TYPE_OCTAL] = "octal",       [TYPE_SIZE] = "size",
+	[TYPE_DURATION] = "duration", [TYPE_SHARE] = "share",
+	[TYPE_LIST] = "list",         [TYPE_NETWORKS] = "networks",
 };
 
 static void show_choices(const struct config_key *key, struct buffer *out)

@@ -292,6 +292,17 @@ static bool set_number(const struct config_key *key, void *field, const char *di
 	return set_within_limits(key, field, parse_number(text), "a number", text, why);
 }
 
+static bool set_rate(const struct config_key *key, void *field, const char *directory,
+		     const char *text, struct problem *why)
+{
+	(void)directory;
+	if (strcmp(text, "none") != 0)
+		return set_within_limits(key, field, parse_number(text), "none, or a number", text,
+					 why);
+	*(long long *)field = RATE_NONE;
+	return true;
+}
+
 static bool set_octal(const struct config_key *key, void *field, const char *directory,
 		      const char *text, struct problem *why)
 {
@@ -349,6 +360,16 @@ static void show_number(const struct config_key *key, const void *field, struct 
 {
 	(void)key;
 	buffer_printf(out, "%lld", *(const long long *)field);
+}
+
+static void show_rate(const struct config_key *key, const void *field, struct buffer *out)
+{
+	const long long *rate = field;
+
+	if (*rate == RATE_NONE)
+		buffer_append_text(out, "none");
+	else
+		show_number(key, field, out);
 }
 
 static void show_octal(const struct config_key *key, const void *field, struct buffer *out)
@@ -570,6 +591,7 @@ static const struct config_type_operations types[TYPE_COUNT] = {
 	[TYPE_CHOICE] = {set_choice, copy_choice, free_nothing, is_same_choice, show_choice, false},
 	[TYPE_YES_NO] = {set_yes_no, copy_yes_no, free_nothing, is_same_yes_no, show_yes_no, false},
 	[TYPE_NUMBER] = {set_number, NUMBER, show_number, false},
+	[TYPE_RATE] = {set_rate, NUMBER, show_rate, false},
 	[TYPE_OCTAL] = {set_octal, NUMBER, show_octal, false},
 	[TYPE_SIZE] = {set_size, NUMBER, show_number, false},
 	[TYPE_DURATION] = {set_duration, NUMBER, show_duration, false},

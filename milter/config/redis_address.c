@@ -1,5 +1,7 @@
+/* redis_address: where a Redis is, as the configuration says it. */
 #include "redis_address.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,98 +9,88 @@
 #define DEFAULT_PORT     6379
 #define DATABASE_MAXIMUM 65535
 
-static int digit_of(char character)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = character ? strchr(digits, character) : NULL;
-	const int value = at ? (int)(at - digits) : -1;
-
-	return value > 15 ? value - 6 : value;
-}
-
-/* Copies `length` bytes with %XX decoded; false if they do not fit or are no text. */
-static bool decode(char *out, size_t size, const char *text, size_t length)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < length; i++, used++) {
-		char character = text[i];
-
-		if (used + 1 >= size)
-			return false;
-		if (character == '%') {
-			if (i + 2 >= length || digit_of(text[i + 1]) < 0 ||
-			    digit_of(text[i + 2]) < 0)
-				return false;
-			character = (char)(digit_of(text[i + 1]) * 16 + digit_of(text[i + 2]));
-			i += 2;
-		}
-		if (character == '\0')
-			return false;
-		out[used] = character;
-	}
-	out[used] = '\0';
-	return true;
-}
-
 /* A whole number from 0 to `most` and nothing else. */
-static bool parse_number(int *out, const char *text, size_t length, int most)
+static bool parse_number(int *out, const char *text, int most)
 {
-	long value = 0;
+	const size_t length = strspn(text, "0123456789");
 
-	if (length == 0 || length > 5)
+	if (length == 0 || length > 5 || text[length] != '\0')
 		return false;
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (text[i] - '0');
-	}
-	*out = (int)value;
-	return value <= most;
+	*out = (int)strtol(text, NULL, 10);
+	return *out <= most;
 }
 
-/* "user:password", "password" with a colon before it, or what stands before an @ otherwise. */
-static bool parse_login(struct redis_address *address, const char *text, size_t length)
+/* Copies a part of the URL, "" if it has none. False if it does not fit or is no text. */
+static bool copy_part(char *out, size_t size, CURLU *url, CURLUPart part)
 {
-	const char *colon = memchr(text, ':', length);
+	char *text = NULL;
+	const CURLUcode result = curl_url_get(url, part, &text, CURLU_URLDECODE);
+	bool good = result != CURLUE_URLDECODE && result != CURLUE_OUT_OF_MEMORY;
 
-	if (!colon)
-		return false;
-	return decode(address->user, sizeof(address->user), text, (size_t)(colon - text)) &&
-	       decode(address->password, sizeof(address->password), colon + 1,
-		      length - (size_t)(colon + 1 - text));
+	out[0] = '\0';
+	if (result == CURLUE_OK)
+		good = (size_t)snprintf(out, size, "%s", text) < size;
+	if (text)
+		explicit_bzero(text, strlen(text)); /* it may be the password */
+	curl_free(text);
+	return good;
 }
 
-/* host[:port][/database] */
-static bool parse_place(struct redis_address *address, const char *text)
+static bool has_part(CURLU *url, CURLUPart part)
 {
-	const bool bracketed = text[0] == '[';
-	const size_t length = bracketed ? strcspn(text, "]") : strcspn(text, ":/");
-	const char *host = text + bracketed, *rest = text + length + (bracketed && text[length]);
-	const size_t host_length = length - bracketed;
-	size_t digits;
+	char *text = NULL;
+	const bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
 
-	if (host_length == 0 || host_length >= sizeof(address->host) ||
-	    strcspn(host, " \t?#@\\") < host_length || (bracketed && !text[length]))
+	curl_free(text);
+	return has;
+}
+
+static bool parse_login(struct redis_address *address, CURLU *url)
+{
+	return copy_part(address->user, sizeof(address->user), url, CURLUPART_USER) &&
+	       copy_part(address->password, sizeof(address->password), url, CURLUPART_PASSWORD) &&
+	       (address->password[0] || !address->user[0] || has_part(url, CURLUPART_PASSWORD));
+}
+
+/* host[:port][/database], and no more. */
+static bool parse_place(struct redis_address *address, CURLU *url)
+{
+	char port[8], path[16];
+	size_t length;
+
+	if (!copy_part(address->host, sizeof(address->host), url, CURLUPART_HOST) ||
+	    !copy_part(port, sizeof(port), url, CURLUPART_PORT) ||
+	    !copy_part(path, sizeof(path), url, CURLUPART_PATH) || !address->host[0] ||
+	    has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
 		return false;
-	memcpy(address->host, host, host_length);
-	address->host[host_length] = '\0';
-	if (*rest == ':') {
-		digits = strcspn(rest + 1, "/");
-		if (!parse_number(&address->port, rest + 1, digits, 65535) || address->port == 0)
-			return false;
-		rest += 1 + digits;
+	length = strlen(address->host);
+	if (address->host[0] == '[') { /* RFC 3986, 3.2.2: an IPv6 address */
+		address->host[length - 1] = '\0';
+		memmove(address->host, address->host + 1, length - 1);
 	}
-	if (*rest == '/' && rest[1] != '\0')
-		return parse_number(&address->database, rest + 1, strlen(rest + 1),
-				    DATABASE_MAXIMUM);
-	return *rest == '\0' || *rest == '/';
+	if (port[0] && (!parse_number(&address->port, port, 65535) || address->port == 0))
+		return false;
+	return !path[0] || !path[1] || parse_number(&address->database, path + 1, DATABASE_MAXIMUM);
+}
+
+static bool parse_url(struct redis_address *address, const char *text)
+{
+	CURLU *url = curl_url();
+	const bool good =
+		url &&
+		curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+		parse_login(address, url) && parse_place(address, url);
+
+	curl_url_cleanup(url);
+	if (good)
+		snprintf(address->shown, sizeof(address->shown),
+			 strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host,
+			 address->port);
+	return good;
 }
 
 static bool parse(struct redis_address *address, const char *text)
 {
-	const char *at;
-
 	if (strncmp(text, "unix:", 5) == 0) {
 		if (text[5] != '/' || strlen(text + 5) >= sizeof(address->path))
 			return false;
@@ -106,30 +98,20 @@ static bool parse(struct redis_address *address, const char *text)
 		snprintf(address->shown, sizeof(address->shown), "unix:%s", address->path);
 		return true;
 	}
-	if (strncmp(text, "redis://", 8) != 0)
+	address->tls = strncmp(text, "rediss://", 9) == 0;
+	if (!address->tls && strncmp(text, "redis://", 8) != 0)
 		return false;
-	text += 8;
-	at = strrchr(text, '@'); /* the last one: passwords hold anything */
-	if (at && !parse_login(address, text, (size_t)(at - text)))
-		return false;
-	if (!parse_place(address, at ? at + 1 : text))
-		return false;
-	snprintf(address->shown, sizeof(address->shown),
-		 strchr(address->host, ':') ? "[%s]:%d" : "%s:%d", address->host, address->port);
-	return true;
+	/* To libcurl a third slash is nothing. */
+	return strstr(text, "://")[3] != '/' && parse_url(address, text);
 }
 
 bool redis_address_parse(struct redis_address *address, const char *text, struct problem *why)
 {
-	const char *at = strrchr(text, '@');
-
 	*address = (struct redis_address){.port = DEFAULT_PORT};
 	if (parse(address, text))
 		return true;
 	explicit_bzero(address, sizeof(*address));
-	problem_set(why,
-		    "\"%s%.256s\" names no Redis; right would be "
-		    "redis://[user:password@]host[:port][/database] or unix:/path",
-		    at ? "...@" : "", at ? at + 1 : text);
+	problem_set(why, "expected redis://[user:password@]host[:port][/database], rediss:// for "
+			 "TLS, or unix:/path; in user and password %%XX for any of @:/?#");
 	return false;
 }

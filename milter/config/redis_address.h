@@ -2,8 +2,10 @@
  * redis_address: where a Redis is, as the configuration says it.
  *
  *	redis://[user:password@]host[:port][/database]     unix:/path
+ *	rediss://... for TLS
  *
- * User and password may hold %XX; a host with colons stands in []. Pure.
+ * A URL (RFC 3986): user and password have %XX for characters with a meaning there; a host with
+ * colons stands in []. Pure.
  */
 #ifndef REDIS_ADDRESS_H
 #define REDIS_ADDRESS_H
@@ -18,13 +20,13 @@ struct redis_address {
 	int port;
 	int database;
 	bool tls;
-	char ca_file[256]; /* whose certificates to trust; "": the system's */
-	char user[128];    /* "": the default one */
+	char ca_file[256];  /* whose certificates to trust; "": the system's */
+	char user[128];     /* "": the default one */
 	char password[256]; /* "": none */
 	char shown[320];    /* for people: without user and password */
 };
 
-/* False, and why, if the text names no Redis; the text is quoted without its password. */
+/* False, and what was expected ("expected ..."), if the text names no Redis. */
 bool redis_address_parse(struct redis_address *address, const char *text, struct problem *why);
 
 #endif

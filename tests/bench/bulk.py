@@ -46,11 +46,11 @@ def _drain(stack, hosts):
     sink = stack.enter_context(contextlib.closing(Sink()))
     standin = stack.enter_context(Standin(
         open=True, latency="50ms", per_second=PER_SECOND, per_minute=PER_MINUTE))
-    pace = {}
+    shared = {}
     if hosts > 1:
         redis = stack.enter_context(Redis(folder))
-        pace = {"redis": redis.address, "share": f"1/{hosts}"}
-    filters = [_start_filter(stack, folder.folder(f"filter-{n}"), standin, pace)
+        shared = {"url": redis.address, "share": f"1/{hosts}"}
+    filters = [_start_filter(stack, folder.folder(f"filter-{n}"), standin, shared)
                for n in range(hosts)]
     servers = [_start_postfix(stack, folder, sink, filter) for filter, _ in filters]
     peaks = {"waiting": 0, "threads": 0}
@@ -86,11 +86,11 @@ def _drain(stack, hosts):
               f"{peaks['threads']} threads of a filter")
 
 
-def _start_filter(stack, folder, standin, pace):
+def _start_filter(stack, folder, standin, shared):
     port = stack.enter_context(contextlib.closing(Port())).number
     filter = stack.enter_context(FilterProcess(
         folder, standin, milter={"mode": "queued", "log_level": "info"},
-        ledger={"file": folder / "ledger.db"}, metrics={"listen": f"127.0.0.1:{port}"}, pace=pace,
+        ledger={"file": folder / "ledger.db"}, metrics={"listen": f"127.0.0.1:{port}"}, redis=shared,
         cronofy={"requests_per_second": PER_SECOND, "requests_per_minute": PER_MINUTE,
                  "timeout": None, "deadline": None, "breaker_failures": None}))
     return filter, port

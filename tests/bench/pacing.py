@@ -41,7 +41,7 @@ def _row(standin, count, rate, latency):
         keys = {}
         if count > 1:
             redis = stack.enter_context(Redis(stack.enter_context(Workdir())))
-            keys = {"pace": {"redis": redis.address, "share": f"1/{count}"}}
+            keys = {"redis": {"url": redis.address, "share": f"1/{count}"}}
         filters = [stack.enter_context(FilterProcess(
             stack.enter_context(Workdir()), standin, milter={"max_active": 5000},
             cronofy={"requests_per_second": rate, "timeout": "20s", "deadline": "60s"}, **keys))

@@ -62,7 +62,7 @@ def test_limit_is_never_hit_and_everyone_served_once(start_queued, cronofy, sink
 
 def test_limit_is_never_hit_by_two_hosts_that_share_it(start_queued, cronofy, sink, workdir):
     with Redis(workdir) as redis:
-        hosts = [start_queued(pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+        hosts = [start_queued(redis={"url": redis.address, "share": "1/2"}) for _ in range(2)]
         invited = bulk.submit([postfix for _, postfix in hosts], messages=4, recipients=75)
         bulk.wait_until_delivered(sink, 300, timeout=90)
     bulk.assert_each_once(sink, cronofy, invited)

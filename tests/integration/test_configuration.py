@@ -100,7 +100,8 @@ FAULTY = {
     "header_empty": ("[milter]\nheader =   <<<", "header"),
     "unknown_mode": ("[milter]\nmode = fast   <<<", "mode", "fast", "direct"),
     "unknown_log": ("[milter]\nlog = /var/log/filter   <<<", "log", "stderr"),
-    "unknown_log_level": ("[milter]\nlog_level = loud   <<<", "loud", "debug"),
+    "unknown_log_level": ("[milter]\nlog_level = loud   <<<", "loud", "info"),
+    "log_level_that_would_log_nothing_more": ("[milter]\nlog_level = debug   <<<", "debug"),
     "unknown_facility": ("[milter]\nsyslog_facility = post   <<<", "post"),
     "unknown_on_refused": ("[milter]\non_refused = bounce   <<<", "bounce", "reject"),
     "on_unavailable_never_rejects": (

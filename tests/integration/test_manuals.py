@@ -28,7 +28,7 @@ DOCUMENTATION = "/usr/share/doc/cancel-invite-milter/"  # make install puts conf
 
 UNITS = {"duration": {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000},
          "size": {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3},
-         "number": {"": 1}}
+         "number": {"": 1}, "rate": {"": 1}}
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def with_key(section, line):
     if line.startswith("api_key_file"):
         return f"[cronofy]\n{line}\n"
     heading = "account acme" if section == "account" else section
-    redis = "[pace]\nredis = redis://cache.example\n" if line.startswith("shared") else ""
+    redis = "[redis]\nurl = redis://cache.example\n" if line.startswith("shared") else ""
     return f"[cronofy]\napi_key_file = api.key\n{redis}[{heading}]\n{line}\n"
 
 

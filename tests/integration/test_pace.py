@@ -289,7 +289,7 @@ class TestSharedBudget:
     def test_is_used_up_and_never_hit_by_two_together(self, start, cronofy, redis):
         cronofy.set(per_second=100)
         filters = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 100},
-                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+                         redis={"url": redis.address, "share": "1/2"}) for _ in range(2)]
         assert rate_of(cronofy, filters, 100, 500) >= A_BUSY_MACHINE_S
         for running in filters:
             assert "Redis" not in running.log()
@@ -298,13 +298,13 @@ class TestSharedBudget:
     def test_is_used_up_by_one_if_the_other_is_idle(self, start, cronofy, redis):
         cronofy.set(per_second=50)
         busy, _ = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 50},
-                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+                         redis={"url": redis.address, "share": "1/2"}) for _ in range(2)]
         assert rate_of(cronofy, [busy], 50, 200) >= A_BUSY_MACHINE_S
 
     def test_is_kept_when_redis_goes_and_when_it_comes(self, start, cronofy, redis):
         cronofy.set(per_second=50)
         filters = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 50},
-                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+                         redis={"url": redis.address, "share": "1/2"}) for _ in range(2)]
         deliveries = burst(filters, 400)
         time.sleep(1.3)
         redis.stop()
@@ -327,7 +327,7 @@ class TestSharedBudget:
         """Turns that it gives to those who no longer wait would count for half a minute."""
         cronofy.set(per_second=50)
         filters = [start(milter=MANY, cronofy={**LONG, "requests_per_second": 50},
-                         pace={"redis": redis.address, "share": "1/2"}) for _ in range(2)]
+                         redis={"url": redis.address, "share": "1/2"}) for _ in range(2)]
         deliveries = burst(filters, 400)
         time.sleep(1)
         with redis.hanging():
@@ -341,7 +341,7 @@ class TestSharedBudget:
     def test_is_a_share_if_redis_is_not_there_at_the_start(self, start, cronofy, workdir):
         cronofy.set(per_minute=6)
         filters = [start(cronofy={"requests_per_second": 6, "requests_per_minute": 6},
-                         pace={"redis": f"unix:{workdir.path}/no-redis.sock", "share": "1/2"})
+                         redis={"url": f"unix:{workdir.path}/no-redis.sock", "share": "1/2"})
                    for _ in range(2)]
         for delivery in burst(filters, 12):
             delivery.result()
@@ -351,20 +351,20 @@ class TestSharedBudget:
             running.wait_for_log("^warning: pace: Redis cannot be used .*No such file")
 
     def test_never_holds_the_key(self, start, cronofy, redis):
-        start(pace={"redis": redis.address})
+        start(redis={"url": redis.address})
         names = redis.ask("KEYS *")
         assert re.search(r"cancel-invite-milter:pace:\{[0-9a-f]{64}\}", names), names
         assert cronofy.api_key not in names
 
     def test_faults_of_its_configuration_are_named(self, workdir, cronofy):
-        for keys, words in (({"redis": "cache.example"}, "redis:.*names no Redis"),
-                            ({"share": "2"}, 'share: "2" is not right'),
-                            ({"share": "1/0"}, 'share: "1/0" is not right'),
+        for keys, words in (({"url": "cache.example"}, 'url: invalid value "cache.example": expected redis://'),
+                            ({"share": "2"}, 'share: invalid value "2": expected 1'),
+                            ({"share": "1/0"}, 'share: invalid value "1/0": expected 1'),
                             ({"share": "1/20000"}, "share"),
                             ({"prefix": "x" * 65}, "prefix"),
-                            ({"redis_password_file": "none"}, "redis_password_file"),
-                            ({"colour": "red"}, r"colour: unknown key in \[pace\]")):
-            done = run("-n", "-c", write_config(workdir.path, standin=cronofy, pace=keys))
+                            ({"password_file": "none"}, "password_file"),
+                            ({"colour": "red"}, r"colour: unknown key in \[redis\]")):
+            done = run("-n", "-c", write_config(workdir.path, standin=cronofy, redis=keys))
             assert done.returncode == 78 and re.search(words, done.stderr), done
 
 
@@ -378,7 +378,7 @@ class TestSharedCalendars:
         self.keys = {"stamp_key_file": workdir.write("stamp.key", "s" * 40, 0o600)}
 
     def two(self, start, redis, **ledger):
-        return [start(milter=self.keys, pace={"redis": redis.address, "share": "1/2"},
+        return [start(milter=self.keys, redis={"url": redis.address, "share": "1/2"},
                       ledger=ledger) for _ in range(2)]
 
     def test_are_found_by_the_other_host(self, start, cronofy, redis):

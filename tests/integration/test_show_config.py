@@ -19,8 +19,8 @@ networks = 192.0.2.0/24,
   2001:db8::/32
 [ledger]
 file = none
-[pace]
-redis = redis://joe:s3cret@cache.example:7000/3
+[redis]
+url = redis://joe:s3cret@cache.example:7000/3
 share = 1/2
 [cronofy]
 api_key_file = /nowhere/api.key
@@ -67,8 +67,8 @@ def test_shows_each_value_and_where_it_comes_from(workdir, config):
         "milter.max_message_size": "2097152",
         "trust.networks": "192.0.2.0/24, 2001:db8::/32",
         "ledger.file": "none",
-        "pace.redis": "redis://joe:***@cache.example:7000/3",
-        "pace.share": "1/2",
+        "redis.url": "redis://joe:***@cache.example:7000/3",
+        "redis.share": "1/2",
         "cronofy.api_key_file": "/nowhere/api.key",
         "cronofy.deadline": "120000ms",
         "cronofy.proxy": "http://joe:***@proxy.example:3128",

@@ -59,7 +59,7 @@ def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **s
         "max_message_size": "60M",
         "drain_timeout": "10s",
         "log": "stderr",
-        "log_level": "debug",
+        "log_level": "info",
         **sections.pop("milter", {}),
     }
     ledger = {"file": "none", **sections.pop("ledger", {})}

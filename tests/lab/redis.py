@@ -1,7 +1,7 @@
 """A Redis of one test's own: the one that tests/deps unpacked, on a unix socket, never the machine's.
 
     with Workdir() as folder, Redis(folder) as redis:
-        FilterProcess(..., pace={"redis": redis.address, "share": "1/2"})
+        FilterProcess(..., redis={"url": redis.address, "share": "1/2"})
 """
 
 import contextlib

@@ -145,7 +145,7 @@ static void reads_every_key(void **state)
 		"[milter]\n"
 		"socket = inet:10025@127.0.0.1\nsocket_mode = 0600\nheader = X-Stop\nmode = direct\n"
 		"temp_dir = /tmp\nbody_memory = 0\nmax_message_size = 1K\nmax_active = 10000\n"
-		"drain_timeout = 250ms\nlog = stderr\nlog_level = debug\nlog_format = json\nsyslog_facility = local3\n"
+		"drain_timeout = 250ms\nlog = stderr\nlog_level = warning\nlog_format = json\nsyslog_facility = local3\n"
 		"dry_run = yes\nstrict_calendar = yes\non_refused = hold\non_unavailable = deliver\n"
 		"[trust]\nnetworks = 192.0.2.0/24\nauthenticated = no\nuntrusted = keep\n"
 		"[metrics]\nlisten = 127.0.0.1:9895\n"
@@ -154,7 +154,7 @@ static void reads_every_key(void **state)
 		"proxy = http://proxy.example:3128\ntimeout = 10ms\ndeadline = 4m\nattempts = 10\n"
 		"requests_per_second = 4\nrequests_per_minute = 100000\nbreaker_failures = 1\n"
 		"breaker_pause = 10ms\n"
-		"[pace]\nredis = redis://joe:@cache.example:7000/3\nredis_password_file = other-key\n"
+		"[redis]\nurl = redis://joe:@cache.example:7000/3\npassword_file = other-key\n"
 		"prefix = x:\nshare = 1/4\n");
 	const struct account *account = &config->accounts[0];
 
@@ -167,7 +167,7 @@ static void reads_every_key(void **state)
 	assert_int_equal(config->max_active, 10000);
 	assert_int_equal(config->drain_timeout, 250);
 	assert_int_equal(config->log, LOG_TO_STDERR);
-	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->log_level, LOG_LEVEL_WARNING);
 	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
 	assert_int_equal(config_log_facility(config), LOG_LOCAL3);
 	assert_string_equal(config->metrics_listen, "127.0.0.1:9895");
@@ -368,24 +368,25 @@ static const struct {
 	{KEY "timeout = 121s\n", 3, "120s"},
 	{KEY "deadline = 241s\n", 3, "240s"},
 	{KEY "attempts = 0\n", 3, "from 1 to 10"},
-	{KEY "requests_per_second = 0\n", 3, "from 1 to 10000"},
-	{KEY "requests_per_second = 10001\n", 3, "from 1 to 10000"},
-	{KEY "requests_per_minute = 0\n", 3, "from 1 to 100000"},
-	{KEY "requests_per_minute = 100001\n", 3, "from 1 to 100000"},
+	{KEY "requests_per_second = 0\n", 3, "expected none, or a number from 1 to 1000000"},
+	{KEY "requests_per_second = 1000001\n", 3, "from 1 to 1000000"},
+	{KEY "requests_per_minute = 0\n", 3, "from 1 to 60000000"},
+	{KEY "requests_per_minute = 60000001\n", 3, "from 1 to 60000000"},
 	{KEY "breaker_failures = 0\n", 3, "from 1 to 1000"},
 	{KEY "breaker_pause = 1ms\n", 3, "from 10ms to"},
-	{KEY "requests_per_second = 2\n[pace]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
-	{KEY "requests_per_minute = 2\n[pace]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
-	{KEY "[pace]\nshare = 1/\n", 4, "1/N"},
-	{KEY "[pace]\nshare = 1/0\n", 4, "1/N"},
-	{KEY "[pace]\nshare = 2/3\n", 4, "1/N"},
-	{KEY "[pace]\nshare = 1/2x\n", 4, "1/N"},
-	{KEY "[pace]\nshare = 0.5\n", 4, "1/N"},
-	{KEY "[pace]\nredis = cache.example\n", 4, "expected redis://"},
-	{KEY "[pace]\nredis_password_file = nothing\n", 4, "redis_password_file: "},
-	{KEY "[pace]\nredis = redis://:a@h\nredis_password_file = key\n", 5,
-	 "a password in redis too"},
-	{KEY "[pace]\nattempts = 1\n", 4, "unknown key in [pace]"},
+	{KEY "requests_per_second = 2\n[redis]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
+	{KEY "requests_per_minute = 2\n[redis]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
+	{KEY "[redis]\nca_file = none\n", 4, "ca_file: "},
+	{KEY "[redis]\nshare = 1/\n", 4, "1/N"},
+	{KEY "[redis]\nshare = 1/0\n", 4, "1/N"},
+	{KEY "[redis]\nshare = 2/3\n", 4, "1/N"},
+	{KEY "[redis]\nshare = 1/2x\n", 4, "1/N"},
+	{KEY "[redis]\nshare = 0.5\n", 4, "1/N"},
+	{KEY "[redis]\nurl = cache.example\n", 4, "expected redis://"},
+	{KEY "[redis]\npassword_file = nothing\n", 4, "password_file: "},
+	{KEY "[redis]\nurl = redis://:a@h\npassword_file = key\n", 5,
+	 "a password in url too"},
+	{KEY "[redis]\nattempts = 1\n", 4, "unknown key in [redis]"},
 	{KEY "attempts = 11\n", 3, "from 1 to 10"},
 	{"[milter]\nsocket_mode = 0888\n" KEY, 2, "octal"},
 	{"[milter]\nsocket_mode = 01000\n" KEY, 2, "from 00 to 0777"},
@@ -515,6 +516,30 @@ static void a_list_of_any_length_is_read_whole(void **state)
 	}
 	config_release(config);
 	buffer_free(&text);
+}
+
+static void a_rate_may_have_no_limit(void **state)
+{
+	struct config *config = load_good(state, KEY "requests_per_second = none\n"
+						 "requests_per_minute = 60000000\n"
+						 "[redis]\nshare = 1/3\n");
+
+	assert_int_equal(config->accounts[0].requests_per_second, RATE_NONE);
+	assert_int_equal(config->accounts[0].requests_per_minute, 60000000);
+	config_release(config);
+}
+
+static void redis_is_spoken_to_by_tls_if_its_url_says_so(void **state)
+{
+	const struct folder *folder = *state;
+	struct config *config =
+		load_good(state, KEY "[redis]\nurl = rediss://h\nca_file = other-key\n");
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/other-key", folder->path);
+	assert_true(config->redis_address.tls);
+	assert_string_equal(config->redis_address.ca_file, path);
+	config_release(config);
 }
 
 static void the_files_own_networks_replace_the_default_ones(void **state)
@@ -699,6 +724,8 @@ int main(void)
 		cmocka_unit_test(a_fault_shows_no_control_characters),
 		cmocka_unit_test(lists_have_commas_or_blanks_and_may_go_on),
 		cmocka_unit_test(a_list_of_any_length_is_read_whole),
+		cmocka_unit_test(a_rate_may_have_no_limit),
+		cmocka_unit_test(redis_is_spoken_to_by_tls_if_its_url_says_so),
 		cmocka_unit_test(the_files_own_networks_replace_the_default_ones),
 		cmocka_unit_test(values_may_be_as_long_as_what_they_name),
 		cmocka_unit_test(a_key_file_may_have_a_long_path),

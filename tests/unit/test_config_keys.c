@@ -17,7 +17,8 @@ static void every_row_is_whole(void **state)
 		if ((key->type == TYPE_CHOICE) != (key->choices != NULL))
 			fail_msg("%s: choices belong to a choice", key->name);
 		if ((key->type == TYPE_NUMBER || key->type == TYPE_OCTAL ||
-		     key->type == TYPE_SIZE || key->type == TYPE_DURATION) != (key->most > 0))
+		     key->type == TYPE_RATE || key->type == TYPE_SIZE ||
+		     key->type == TYPE_DURATION) != (key->most > 0))
 			fail_msg("%s: a range belongs to a number", key->name);
 		for (size_t j = 0; j < i; j++) {
 			if (config_key_is_of(&config_keys[j], SECTION_ACCOUNT) !=

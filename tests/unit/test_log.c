@@ -89,9 +89,9 @@ static void leaves_out_what_is_not_important_enough(void **state)
 	char out[100];
 
 	(void)state;
-	assert_int_equal(capture(LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, "x", out, sizeof(out)), 0);
+	assert_int_equal(capture(LOG_LEVEL_WARNING, LOG_LEVEL_INFO, "x", out, sizeof(out)), 0);
 	assert_int_equal(capture(LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, "x", out, sizeof(out)), 0);
-	assert_int_not_equal(capture(LOG_LEVEL_DEBUG, LOG_LEVEL_DEBUG, "x", out, sizeof(out)), 0);
+	assert_int_not_equal(capture(LOG_LEVEL_INFO, LOG_LEVEL_INFO, "x", out, sizeof(out)), 0);
 	assert_int_not_equal(capture(LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, "x", out, sizeof(out)), 0);
 }
 
@@ -100,14 +100,14 @@ static void write_fields(void *context)
 	const enum log_format *format = context;
 	struct log_line line;
 
-	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_INFO, *format);
+	log_open(LOG_TO_STDERR, 0, LOG_LEVEL_WARNING, *format);
 	line = log_begin();
 	log_field(&line, "invite", "say \"hi\"");
 	log_number(&line, "ms", 86);
 	log_end(LOG_LEVEL_WARNING, &line);
 	line = log_begin();
 	log_field(&line, "not", "important");
-	log_end(LOG_LEVEL_DEBUG, &line);
+	log_end(LOG_LEVEL_INFO, &line);
 }
 
 /* Exactly one line of JSON, and its time, which is cut off. The caller frees it. */
@@ -185,13 +185,12 @@ static void tells_the_journal_each_lines_priority(void **state)
 		{LOG_LEVEL_ERROR, "<3>error: x\n", "<3>{"},
 		{LOG_LEVEL_WARNING, "<4>warning: x\n", "<4>{"},
 		{LOG_LEVEL_INFO, "<6>info: x\n", "<6>{"},
-		{LOG_LEVEL_DEBUG, "<7>debug: x\n", "<7>{"},
 	};
 	char out[4097];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
-		struct entry entry = {LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG, entries[i].level, "x"};
+		struct entry entry = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, entries[i].level, "x"};
 
 		capture_write(write_entry, &entry, true, out, sizeof(out));
 		assert_string_equal(out, entries[i].text);
