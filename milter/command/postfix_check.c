@@ -1,25 +1,44 @@
+/* postfix_check: what in Postfix's configuration this filter would stumble over. */
 #include "postfix_check.h"
 
-#include "postfix_text.h"
 #include "problem.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* A calendar goes into a message twice, once in base64. */
 #define ROOM_FOR_CALENDAR ((long long)256 * 1024)
 
-struct files {
-	struct span main_cf, master_cf;
+/* The transport to the second listener, as conf/postfix names it. */
+#define TRANSPORT "cancel-invite/unix"
+
+struct check {
+	const struct postfix *postfix;
 	const struct config *config;
 	struct buffer *warnings;
-	struct buffer queue_directory;
-	bool queued; /* there is the way to the second listener */
 };
+
+static void warn(const struct check *check, const char *text)
+{
+	buffer_append_text(check->warnings, text);
+	buffer_append_text(check->warnings, "\n");
+}
+
+static struct span value(const struct check *check, const char *name)
+{
+	return postfix_parameter(check->postfix, name);
+}
+
+static bool is(struct span span, const char *text)
+{
+	return span_equals(span, span_of_text(text));
+}
+
+/* Postfix has a transport to a second listener. */
+static bool has_second_listener(const struct check *check)
+{
+	return postfix_has_service(check->postfix, TRANSPORT);
+}
 
 /* ---- lists of filters ---- */
 
@@ -29,359 +48,398 @@ static struct span socket_of(struct span element)
 	struct span rest = element, found = element;
 
 	if (element.length > 1 && element.at[0] == '{') {
-		rest.at++;
-		rest.length -= 2;
-		if (!postfix_text_next_element(&rest, POSTFIX_TEXT_COMMAS, &found))
+		rest = (struct span){element.at + 1, element.length - 2};
+		if (!postfix_next_element(&rest, &found))
 			found.length = 0;
 	}
 	return found;
 }
 
 /* unix:cancel-invite-milter/milter.sock is relative to the queue directory. */
-static bool is_our_path(const struct files *files, struct span path)
+static bool is_our_path(const struct check *check, struct span path)
 {
-	const char *ours = files->config->socket_path;
-	struct buffer whole = buffer_with_maximum(POSTFIX_TEXT_VALUE_MAXIMUM);
-	bool is;
+	const struct span queue = value(check, "queue_directory");
+	struct buffer whole = buffer_with_maximum(4096);
+	bool is_ours;
 
-	if (path.length > 0 && path.at[0] != '/')
-		buffer_printf(&whole, "%s/",
-			      files->queue_directory.data ? files->queue_directory.data : "");
+	if (path.length > 0 && path.at[0] != '/') {
+		buffer_append(&whole, queue.at, queue.length);
+		buffer_append_text(&whole, "/");
+	}
 	buffer_append(&whole, path.at, path.length);
-	is = ours && whole.data && strcmp(whole.data, ours) == 0;
+	is_ours = !whole.failed && is(buffer_span(&whole), check->config->socket_path);
 	buffer_free(&whole);
-	return is;
+	return is_ours;
 }
 
 /* inet:port@host is Postfix's inet:host:port; the port will do to know it by. */
-static bool is_our_port(const struct files *files, struct span socket)
+static bool is_our_port(const struct check *check, struct span socket)
 {
-	const char *port = strchr(files->config->socket, ':');
-	size_t length;
+	const char *port = strchr(check->config->socket, ':') + 1;
+	const size_t length = strcspn(port, "@");
 
-	if (files->config->socket_path || !port)
-		return false;
-	port++;
-	length = strcspn(port, "@");
 	return length > 0 && socket.length > length &&
 	       socket.at[socket.length - length - 1] == ':' &&
 	       memcmp(socket.at + socket.length - length, port, length) == 0;
 }
 
-static bool is_ours(const struct files *files, struct span element)
+static bool is_ours(const struct check *check, struct span element)
 {
 	const struct span socket = socket_of(element);
 
-	if (socket.length > 5 && memcmp(socket.at, "unix:", 5) == 0)
-		return is_our_path(files, (struct span){socket.at + 5, socket.length - 5});
-	return is_our_port(files, socket);
+	if (!check->config->socket_path)
+		return is_our_port(check, socket);
+	return socket.length > 5 && memcmp(socket.at, "unix:", 5) == 0 &&
+	       is_our_path(check, (struct span){socket.at + 5, socket.length - 5});
 }
 
 /* OpenDKIM and its like, by name, or by the port that OpenDKIM's documentation gives it. */
 static bool is_signer(struct span element)
 {
-	static const char *const marks[] = {"dkim", "openarc", ":8891"};
-	char text[256];
-
-	snprintf(text, sizeof(text), "%.*s", (int)(element.length < 255 ? element.length : 255),
-		 element.at);
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-		if (strcasestr(text, marks[i]))
-			return true;
-	return false;
+	return postfix_span_has(element, "dkim") || postfix_span_has(element, "openarc") ||
+	       postfix_span_has(element, ":8891");
 }
 
 struct filter_list {
 	bool has_ours;
 	bool signer_first;
+	struct span ours;
 };
 
-static struct filter_list look_at_filters(const struct files *files, struct span list)
+static struct filter_list look_at_filters(const struct check *check, struct span list)
 {
-	struct filter_list found = {false, false};
+	struct filter_list found = {.has_ours = false};
 	struct span element;
 	bool signer = false;
 
-	while (postfix_text_next_element(&list, POSTFIX_TEXT_COMMAS, &element)) {
-		if (is_ours(files, element)) {
-			found.signer_first = found.signer_first || (signer && !found.has_ours);
+	while (postfix_next_element(&list, &element)) {
+		if (is_ours(check, element)) {
+			found.signer_first |= signer && !found.has_ours;
 			found.has_ours = true;
+			found.ours = element;
 		}
-		signer = signer || is_signer(element);
+		signer |= is_signer(element);
 	}
 	return found;
 }
 
-static struct filter_list filters_of(const struct files *files, const char *name)
+/* ---- where the filter sits ---- */
+
+static void check_places(const struct check *check)
 {
-	struct buffer value = postfix_text_parameter(files->main_cf, name, "");
-	const struct filter_list found = look_at_filters(files, buffer_span(&value));
+	const struct filter_list smtp = look_at_filters(check, value(check, "smtpd_milters"));
+	const struct filter_list local = look_at_filters(check, value(check, "non_smtpd_milters"));
 
-	buffer_free(&value);
-	return found;
-}
-
-/* ---- warnings ---- */
-
-static void warn(const struct files *files, const char *text)
-{
-	buffer_append_text(files->warnings, text);
-	buffer_append_text(files->warnings, "\n");
-}
-
-static void check_places(const struct files *files, struct filter_list smtp,
-			 struct filter_list local)
-{
 	if (!smtp.has_ours)
-		warn(files, "smtpd_milters does not name this filter: mail by SMTP cancels "
+		warn(check, "smtpd_milters does not name this filter: mail by SMTP cancels "
 			    "nothing");
 	if (!local.has_ours)
-		warn(files, "non_smtpd_milters does not name this filter: mail by sendmail(1) "
+		warn(check, "non_smtpd_milters does not name this filter: mail by sendmail(1) "
 			    "cancels nothing");
 	if (smtp.signer_first || local.signer_first)
-		warn(files, "the filter stands behind one that signs (DKIM): the signature breaks; "
+		warn(check, "the filter stands behind one that signs (DKIM): the signature breaks; "
 			    "put it before");
 }
 
-static void check_content_timeout(const struct files *files)
+/* Services that people and programs log in to. */
+static bool is_submission(struct span service)
 {
-	static const char units[] = "smhdw";
-	static const long long seconds[] = {1, 60, 3600, 86400, 604800};
-	long long longest = 0, timeout;
-	const char *at;
-	char unit;
+	static const char *const names[] = {"submission/inet", "submissions/inet", "smtps/inet",
+					    "587/inet", "465/inet"};
 
-	timeout = postfix_text_number(files->main_cf, "milter_content_timeout", "300s", &unit);
-	at = strchr(units, unit ? unit : 's');
-	if (timeout < 0 || !at)
-		return;
-	timeout *= seconds[at - units];
-	for (size_t i = 0; i < files->config->account_count; i++)
-		if (files->config->accounts[i].deadline > longest)
-			longest = files->config->accounts[i].deadline;
-	if (timeout < longest / 1000) {
-		buffer_printf(files->warnings,
+	for (size_t i = service.length; i > 0; i--)
+		if (service.at[i - 1] == ':') {
+			span_advance(&service, i);
+			break;
+		}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is(service, names[i]))
+			return true;
+	return false;
+}
+
+static void check_submission(const struct check *check, struct span service)
+{
+	const char *slash = memchr(service.at, '/', service.length);
+	struct span found;
+	char shown[64];
+
+	problem_quote(shown, sizeof(shown), service.at, (size_t)(slash - service.at));
+	if (postfix_override(check->postfix, service, "smtpd_milters", &found) &&
+	    !look_at_filters(check, found).has_ours)
+		buffer_printf(check->warnings,
+			      "master.cf: %s has smtpd_milters of its own, without this filter: "
+			      "mail there cancels nothing\n",
+			      shown);
+	if (postfix_override(check->postfix, service, "receive_override_options", &found) &&
+	    postfix_span_has(found, "no_milters"))
+		buffer_printf(check->warnings,
+			      "master.cf: %s has no_milters: mail there cancels nothing\n", shown);
+}
+
+static void check_services(const struct check *check)
+{
+	struct span rest = buffer_span(&check->postfix->services);
+	struct buffer service = buffer_with_maximum(256);
+
+	while (postfix_next_service(&rest, &service))
+		if (is_submission(buffer_span(&service)))
+			check_submission(check, buffer_span(&service));
+	buffer_free(&service);
+}
+
+static void check_mode(const struct check *check)
+{
+	const bool queued = has_second_listener(check);
+
+	if (queued != (check->config->mode == MODE_QUEUED))
+		warn(check, queued ? "set up for queued mode, and \"mode\" says direct"
+				   : "set up for direct mode, and \"mode\" does not say direct");
+	else if (queued && check->config->route != ROUTE_HEADER)
+		warn(check, "\"route\" is not header: Postfix cannot route by recipient domains, "
+			    "which is for Sendmail");
+}
+
+/* ---- times, sizes, and what happens while the filter is away ---- */
+
+static void check_content_timeout(const struct check *check)
+{
+	const long long timeout = postfix_seconds(value(check, "milter_content_timeout"), 's');
+	long long longest = 0;
+
+	for (size_t i = 0; i < check->config->account_count; i++)
+		if (check->config->accounts[i].deadline > longest)
+			longest = check->config->accounts[i].deadline;
+	if (timeout >= 0 && timeout < longest / 1000)
+		buffer_printf(check->warnings,
 			      "milter_content_timeout (%lld s) is shorter than the deadline "
 			      "(%lld s): Postfix gives up first\n",
 			      timeout, longest / 1000);
-	}
 }
 
-static void check_size_limit(const struct files *files)
+static void check_size_limit(const struct check *check)
 {
 	char unit;
-	const long long limit =
-		postfix_text_number(files->main_cf, "message_size_limit", "10240000", &unit);
+	const long long limit = postfix_number(value(check, "message_size_limit"), &unit);
 
-	if (limit <= 0 || unit || limit >= files->config->max_message_size + ROOM_FOR_CALENDAR)
+	if (limit <= 0 || unit || limit >= check->config->max_message_size + ROOM_FOR_CALENDAR)
 		return;
-	buffer_printf(files->warnings,
+	buffer_printf(check->warnings,
 		      "message_size_limit (%lld) leaves no room for the calendar over "
 		      "max_message_size (%lld): mail would be refused after its invite was "
 		      "cancelled\n",
-		      limit, files->config->max_message_size);
+		      limit, check->config->max_message_size);
 }
 
-static void check_default_action(const struct files *files)
+/* { unix:..., default_action=... } goes before milter_default_action. */
+static void check_default_action(const struct check *check)
 {
-	struct buffer action =
-		postfix_text_parameter(files->main_cf, "milter_default_action", "tempfail");
+	const struct filter_list smtp = look_at_filters(check, value(check, "smtpd_milters"));
+	const struct span action = value(check, "milter_default_action");
 
-	if (action.data && strcmp(action.data, "tempfail") != 0 &&
-	    strcmp(action.data, "shutdown") != 0 &&
-	    !postfix_text_has(files->main_cf, "smtpd_milters", "", "default_action"))
-		warn(files, "milter_default_action is not tempfail: while the filter is down, "
+	if (postfix_span_has(smtp.ours, "default_action")) {
+		if (!postfix_span_has(smtp.ours, "tempfail") &&
+		    !postfix_span_has(smtp.ours, "shutdown"))
+			warn(check, "smtpd_milters has a default_action for this filter that is "
+				    "not tempfail: while the filter is down, cancellations leave "
+				    "without their calendar");
+	} else if (action.length > 0 && !is(action, "tempfail") && !is(action, "shutdown")) {
+		warn(check, "milter_default_action is not tempfail: while the filter is down, "
 			    "cancellations leave without their calendar");
-	buffer_free(&action);
+	}
 }
 
-static void check_rewriting(const struct files *files)
+static void check_protocol(const struct check *check)
+{
+	char unit;
+	const long long protocol = postfix_number(value(check, "milter_protocol"), &unit);
+
+	if (protocol >= 0 && protocol < 6)
+		warn(check, "milter_protocol is below 6, which the filter needs: take it out");
+}
+
+static void check_soft_bounce(const struct check *check)
+{
+	if (is(value(check, "soft_bounce"), "yes"))
+		warn(check, "soft_bounce: mail whose cancellation is refused stays in the queue "
+			    "instead of bouncing");
+}
+
+static void check_content_filter(const struct check *check)
+{
+	if (value(check, "content_filter").length > 0 && !has_second_listener(check))
+		warn(check, "content_filter sees mail only after its invite was cancelled: what it "
+			    "then keeps back was cancelled all the same");
+}
+
+/* ---- the way to the second listener ---- */
+
+/* Without it stamped mail goes to its recipients as it is: with the stamp, without a calendar. */
+static void check_route(const struct check *check)
+{
+	struct span rest = value(check, "milter_header_checks"), first = {"", 0};
+
+	if (check->config->mode != MODE_QUEUED || check->config->route != ROUTE_HEADER)
+		return;
+	postfix_next_element(&rest, &first);
+	if (!postfix_span_has(value(check, "milter_header_checks"), "cancel-invite"))
+		warn(check, "milter_header_checks does not name cancel-invite-route: tagged mail "
+			    "would not go to the second listener, and be delivered without its "
+			    "calendar");
+	else if (!postfix_span_has(first, "cancel-invite"))
+		warn(check, "milter_header_checks has another table before cancel-invite-route: a "
+			    "rule there for X- headers would have tagged mail delivered without "
+			    "its calendar; put ours first");
+}
+
+static void check_rewriting(const struct check *check)
 {
 	static const struct {
-		const char *maps, *classes, *initial;
+		const char *maps, *classes;
 	} rewriting[] = {
-		{"canonical_maps", "canonical_classes", "envelope_sender"},
-		{"sender_canonical_maps", "sender_canonical_classes", "envelope_sender"},
-		{"masquerade_domains", "masquerade_classes", "envelope_sender"},
+		{"canonical_maps", "canonical_classes"},
+		{"sender_canonical_maps", "sender_canonical_classes"},
+		{"masquerade_domains", "masquerade_classes"},
 	};
-	static const char *const copies[] = {"always_bcc", "recipient_bcc_maps", "sender_bcc_maps"};
 
+	if (check->config->mode != MODE_QUEUED) /* no stamp */
+		return;
 	for (size_t i = 0; i < sizeof(rewriting) / sizeof(rewriting[0]); i++)
-		if (postfix_text_is_set(files->main_cf, rewriting[i].maps) &&
-		    postfix_text_has(files->main_cf, rewriting[i].classes, rewriting[i].initial,
-				     "envelope_sender"))
-			buffer_printf(files->warnings,
+		if (value(check, rewriting[i].maps).length > 0 &&
+		    postfix_span_has(value(check, rewriting[i].classes), "envelope_sender"))
+			buffer_printf(check->warnings,
 				      "%s can change the envelope sender of tagged mail, for which "
 				      "its stamp then does not hold: take envelope_sender out of "
 				      "%s\n",
 				      rewriting[i].maps, rewriting[i].classes);
+}
+
+static void check_copies(const struct check *check)
+{
+	static const char *const copies[] = {"always_bcc", "recipient_bcc_maps", "sender_bcc_maps"};
+
 	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++)
-		if (postfix_text_is_set(files->main_cf, copies[i]) &&
-		    files->config->archives.count == 0)
-			buffer_printf(files->warnings,
+		if (value(check, copies[i]).length > 0 && check->config->archives.count == 0)
+			buffer_printf(check->warnings,
 				      "%s sends copies of tagged mail the second way too, to "
 				      "recipients that Cronofy does not know: name them in "
 				      "\"archives\"\n",
 				      copies[i]);
 }
 
-/* Without it stamped mail goes to its recipients as it is: with the stamp, without a calendar. */
-static void check_route(const struct files *files)
+static void check_recipient_limit(const struct check *check)
 {
-	if (files->config->mode == MODE_QUEUED && files->config->route == ROUTE_HEADER &&
-	    !postfix_text_has(files->main_cf, "milter_header_checks", "", "cancel-invite"))
-		warn(files,
-		     "milter_header_checks does not name cancel-invite-route: tagged mail would "
-		     "not go to the second listener, and be delivered without its calendar");
+	if (!is(value(check, "cancel-invite_destination_recipient_limit"), "1"))
+		warn(check, "cancel-invite_destination_recipient_limit is not 1: a message for "
+			    "several recipients would never be cancelled (451)");
 }
 
-static void check_rest(const struct files *files)
+/* Both ends of the second hop have to speak DSN: it carries whose invite it was (ORCPT). */
+static void check_keywords(const struct check *check)
 {
-	char unit;
-	const long long protocol =
-		postfix_text_number(files->main_cf, "milter_protocol", "6", &unit);
+	struct span rest = buffer_span(&check->postfix->services), found;
+	struct buffer service = buffer_with_maximum(256);
+	const struct span client = postfix_service_parameter(
+		check->postfix, span_of_text(TRANSPORT), "smtp_discard_ehlo_keywords");
+	bool discarded = postfix_span_has(client, "dsn");
 
-	if (protocol >= 0 && protocol < 6)
-		warn(files, "milter_protocol is below 6, which the filter needs: take it out");
-	if (postfix_text_has(files->main_cf, "soft_bounce", "no", "yes"))
-		warn(files, "soft_bounce: mail whose cancellation is refused stays in the queue "
-			    "instead of bouncing");
-	if (files->queued != (files->config->mode == MODE_QUEUED))
-		warn(files, files->queued
-				    ? "set up for queued mode, and \"mode\" says direct"
-				    : "set up for direct mode, and \"mode\" does not say direct");
+	while (!discarded && postfix_next_service(&rest, &service))
+		if (postfix_override(check->postfix, buffer_span(&service),
+				     "milter_macro_daemon_name", &found) &&
+		    is(found, check->config->queue_daemon))
+			discarded = postfix_span_has(
+				postfix_service_parameter(check->postfix, buffer_span(&service),
+							  "smtpd_discard_ehlo_keywords"),
+				"dsn");
+	buffer_free(&service);
+	if (discarded)
+		warn(check, "the way to the second listener discards the EHLO keyword dsn: behind "
+			    "an alias the wrong invite is cancelled; add -o "
+			    "smtp_discard_ehlo_keywords= and -o smtpd_discard_ehlo_keywords= in "
+			    "master.cf");
 }
 
-/* ---- master.cf ---- */
-
-/* Services that people and programs log in to. */
-static bool is_submission(struct span service)
+/* Postfix puts a blank into a header line that is longer: the id becomes another one. */
+static void check_line_length(const struct check *check)
 {
-	static const char *const names[] = {"submission", "submissions", "smtps", "587", "465"};
+	const struct span limit = postfix_service_parameter(check->postfix, span_of_text(TRANSPORT),
+							    "smtp_line_length_limit");
 
-	for (size_t i = service.length; i > 0; i--)
-		if (service.at[i - 1] == ':') {
-			service.at += i;
-			service.length -= i;
-			break;
-		}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_is(service, names[i]))
-			return true;
-	return false;
+	if (limit.length > 0 && !is(limit, "0"))
+		warn(check, "the transport cancel-invite breaks long lines: a long id becomes "
+			    "another one; add -o smtp_line_length_limit=0 in master.cf");
 }
 
-static void check_service(const struct files *files, struct span service, struct span arguments)
+static void check_listener_name(const struct check *check)
 {
-	struct span name, value;
-	char shown[64];
+	struct span rest = buffer_span(&check->postfix->services), found;
+	struct buffer service = buffer_with_maximum(256);
+	bool named = false;
 
-	problem_quote(shown, sizeof(shown), service.at, service.length);
-	while (postfix_text_next_option(&arguments, &name, &value)) {
-		struct buffer list = postfix_text_expanded(files->main_cf, value);
-
-		if (span_is(name, "smtpd_milters") &&
-		    !look_at_filters(files, buffer_span(&list)).has_ours)
-			buffer_printf(files->warnings,
-				      "master.cf: %s has smtpd_milters of its own, without this "
-				      "filter: mail there cancels nothing\n",
-				      shown);
-		else if (span_is(name, "receive_override_options") && list.data &&
-			 strstr(list.data, "no_milters"))
-			buffer_printf(files->warnings,
-				      "master.cf: %s has no_milters: mail there cancels nothing\n",
-				      shown);
-		buffer_free(&list);
-	}
+	while (!named && postfix_next_service(&rest, &service))
+		named = postfix_override(check->postfix, buffer_span(&service),
+					 "milter_macro_daemon_name", &found) &&
+			is(found, check->config->queue_daemon);
+	buffer_free(&service);
+	if (!named)
+		buffer_printf(check->warnings,
+			      "no listener in master.cf has -o milter_macro_daemon_name=%s, which "
+			      "\"queue_daemon\" says: the filter does not know the second one\n",
+			      check->config->queue_daemon);
 }
 
-static void check_services(struct files *files)
+/* Mail may come back from the queue later than its stamp holds. */
+static void check_lifetime(const struct check *check)
 {
-	struct buffer line = buffer_with_maximum(POSTFIX_TEXT_VALUE_MAXIMUM);
-	struct span rest = files->master_cf;
+	const long long queue = postfix_seconds(value(check, "maximal_queue_lifetime"), 'd');
 
-	while (postfix_text_next_line(&rest, &line)) {
-		struct span text = buffer_span(&line), service, type;
-
-		if (!postfix_text_next_element(&text, POSTFIX_TEXT_BLANKS, &service) ||
-		    !postfix_text_next_element(&text, POSTFIX_TEXT_BLANKS, &type))
-			continue;
-		if (span_is(service, "cancel-invite") && span_is(type, "unix"))
-			files->queued = true;
-		else if (span_is(type, "inet") && is_submission(service))
-			check_service(files, service, text);
-	}
-	buffer_free(&line);
+	if (check->config->mode == MODE_QUEUED && queue > check->config->stamp_lifetime / 1000)
+		buffer_printf(check->warnings,
+			      "maximal_queue_lifetime (%lld s) is longer than stamp_lifetime (%lld "
+			      "s): mail that waits so long is refused\n",
+			      queue, check->config->stamp_lifetime / 1000);
 }
 
-static void check_all(struct files *files)
-{
-	const struct filter_list smtp = filters_of(files, "smtpd_milters");
-	const struct filter_list local = filters_of(files, "non_smtpd_milters");
+/* ---- the rules ---- */
 
-	if (!smtp.has_ours && !local.has_ours) {
-		warn(files, "neither smtpd_milters nor non_smtpd_milters names this filter's "
-			    "socket: Postfix does not use it; see conf/postfix/setup");
-		return;
-	}
-	check_services(files);
-	check_places(files, smtp, local);
-	check_content_timeout(files);
-	check_size_limit(files);
-	check_default_action(files);
-	if (files->queued) {
-		check_route(files);
-		check_rewriting(files);
-	}
-	check_rest(files);
+typedef void rule(const struct check *);
+
+/* Where the filter stands at the listeners that mail comes in by. */
+static rule *const at_the_front[] = {check_services, check_places, check_default_action,
+				     check_content_filter, check_mode};
+
+/* Of every set-up. */
+static rule *const always[] = {check_content_timeout, check_size_limit, check_protocol,
+			       check_soft_bounce};
+
+/* Where there is a second listener. */
+static rule *const behind_the_queue[] = {check_route,           check_rewriting, check_copies,
+					 check_recipient_limit, check_keywords,  check_line_length,
+					 check_listener_name,   check_lifetime};
+
+static void apply(const struct check *check, rule *const *rules, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rules[i](check);
 }
 
-void postfix_check(struct span main_cf, struct span master_cf, const struct config *config,
+#define APPLY(check, rules) apply(check, rules, sizeof(rules) / sizeof((rules)[0]))
+
+void postfix_check(const struct postfix *postfix, const struct config *config,
 		   struct buffer *warnings)
 {
-	struct files files = {
-		.main_cf = main_cf, .master_cf = master_cf, .config = config, .warnings = warnings};
+	const struct check check = {postfix, config, warnings};
+	const bool at_front = look_at_filters(&check, value(&check, "smtpd_milters")).has_ours ||
+			      look_at_filters(&check, value(&check, "non_smtpd_milters")).has_ours;
 
-	files.queue_directory =
-		postfix_text_parameter(files.main_cf, "queue_directory", "/var/spool/postfix");
-	check_all(&files);
-	buffer_free(&files.queue_directory);
-}
-
-/* ---- files ---- */
-
-/* Whole, or its beginning; nothing if it cannot be read. */
-static bool read_file(const char *folder, const char *name, struct buffer *out)
-{
-	char path[512], piece[8192];
-	const int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
-	struct stat status;
-	ssize_t count;
-	int file;
-
-	if (length < 0 || (size_t)length >= sizeof(path))
-		return false;
-	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (file < 0)
-		return false;
-	if (fstat(file, &status) == 0 && S_ISREG(status.st_mode))
-		while (!out->failed && (count = read(file, piece, sizeof(piece))) > 0)
-			buffer_append(out, piece, (size_t)count);
-	close(file);
-	return out->length > 0;
-}
-
-bool postfix_check_folder(const char *folder, const struct config *config, struct buffer *warnings)
-{
-	struct buffer main_cf = buffer_with_maximum(POSTFIX_CHECK_FILE_MAXIMUM);
-	struct buffer master_cf = buffer_with_maximum(POSTFIX_CHECK_FILE_MAXIMUM);
-	const bool seen = read_file(folder, "main.cf", &main_cf);
-
-	if (seen) {
-		read_file(folder, "master.cf", &master_cf);
-		postfix_check(buffer_span(&main_cf), buffer_span(&master_cf), config, warnings);
+	if (config->mode != MODE_ROUTED && !at_front) {
+		warn(&check, "neither smtpd_milters nor non_smtpd_milters names this filter's "
+			     "socket: Postfix does not use it; see cancel-invite-setup(8)");
+		return;
 	}
-	buffer_free(&main_cf);
-	buffer_free(&master_cf);
-	return seen;
+	if (config->mode != MODE_ROUTED)
+		APPLY(&check, at_the_front);
+	APPLY(&check, always);
+	if (has_second_listener(&check))
+		APPLY(&check, behind_the_queue);
 }

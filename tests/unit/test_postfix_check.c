@@ -1,39 +1,57 @@
-/* What is said about main.cf and master.cf. */
+/* What is said about Postfix's configuration, as postconf(1) shows it. */
 #include "postfix_check.h"
 
-#include "folder.h"
 #include "testing.h"
 
 #define OURS "unix:/run/cancel-invite-milter/milter.sock"
-#define GOOD "smtpd_milters = " OURS "\nnon_smtpd_milters = $smtpd_milters\n"
+/* Defaults of Postfix's, and the filter where it belongs; the last of a name counts. */
+#define GOOD                                                                                       \
+	"milter_content_timeout = 300s\nmessage_size_limit = 10240000\n"                           \
+	"milter_default_action = tempfail\nmilter_protocol = 6\nsoft_bounce = no\n"                \
+	"maximal_queue_lifetime = 5d\nqueue_directory = /var/spool/postfix\n"                      \
+	"canonical_classes = envelope_sender, envelope_recipient\n"                                \
+	"sender_canonical_classes = envelope_sender, header_sender\n"                              \
+	"masquerade_classes = envelope_sender, header_sender\nsmtp_line_length_limit = 998\n"      \
+	"smtpd_milters = " OURS "\nnon_smtpd_milters = " OURS "\n"
 
 static struct account account = {.deadline = 60000};
 static struct config config = {
 	.socket = (char *)OURS,
 	.socket_path = OURS + 5,
 	.max_message_size = (long long)9 << 20,
+	.stamp_lifetime = 864000000,
+	.queue_daemon = (char *)"cancel-invite",
 	.accounts = &account,
 	.account_count = 1,
 };
 
-static char *check(const char *main_cf, const char *master_cf)
+static char *check(const char *parameters, const char *services, const char *overrides)
 {
 	struct buffer warnings = buffer_with_maximum(65536);
+	struct postfix postfix = postfix_new();
+	char *copy;
 
-	postfix_check(span_of_text(main_cf), span_of_text(master_cf), &config, &warnings);
-	return warnings.data ? warnings.data : strdup("");
+	buffer_append_text(&postfix.parameters, parameters);
+	buffer_append_text(&postfix.services, services);
+	buffer_append_text(&postfix.overrides, overrides);
+	postfix_check(&postfix, &config, &warnings);
+	postfix_free(&postfix);
+	copy = strdup(warnings.data ? warnings.data : "");
+	buffer_free(&warnings);
+	return copy;
 }
 
 /* `warning` is NULL if there is to be none, else a part of the one line that there is to be. */
-static void check_one(const char *main_cf, const char *master_cf, const char *warning)
+static void check_one(const char *parameters, const char *services, const char *overrides,
+		      const char *warning)
 {
-	char *found = check(main_cf, master_cf);
+	char *found = check(parameters, services, overrides);
 	size_t lines = 0;
 
 	for (const char *at = found; (at = strchr(at, '\n')) != NULL; at++)
 		lines++;
 	if (lines != (warning ? 1 : 0) || (warning && !strstr(found, warning)))
-		fail_msg("%s%s: \"%s\", not \"%s\"", main_cf, master_cf, found,
+		fail_msg("%s%s%s: \"%s\", not \"%s\"", parameters, services, overrides, found,
 			 warning ? warning : "");
 	free(found);
 }
@@ -42,54 +60,52 @@ static void finds_nothing_wrong_with_what_is_right(void **state)
 {
 	static const char *const right[] = {
 		GOOD,
-		"smtpd_milters=" OURS "\nnon_smtpd_milters=" OURS "\n",
-		"smtpd_milters = inet:a:1,\n\t" OURS ",\n# opendkim\n\n  unix:opendkim.sock\n"
-		"non_smtpd_milters = ${smtpd_milters}",
-		"cancel_invite_milter = " OURS "\nsmtpd_milters = $(cancel_invite_milter)\n"
-		"non_smtpd_milters = inet:a:1 $cancel_invite_milter\r\n",
-		"smtpd_milters = { " OURS ", default_action=tempfail }\n"
-		"non_smtpd_milters = {" OURS "}\nmilter_default_action = accept\n",
-		"smtpd_milters = inet:old:1\n" GOOD, /* the last counts */
-		"queue_directory = /run\nsmtpd_milters = unix:cancel-invite-milter/milter.sock\n"
-		"non_smtpd_milters = $smtpd_milters\n",
+		GOOD "smtpd_milters = inet:a:1,\t" OURS ",  unix:opendkim.sock\n",
+		GOOD "smtpd_milters = { " OURS ", default_action=tempfail }\n"
+		     "non_smtpd_milters = {" OURS "}\nmilter_default_action = accept\n",
+		GOOD "queue_directory = /run\n"
+		     "smtpd_milters = unix:cancel-invite-milter/milter.sock\n",
 		GOOD "milter_content_timeout = 1m\nmessage_size_limit = 9699328\n",
-		GOOD "message_size_limit = 0\nmilter_default_action = shutdown\nsoft_bounce = no\n",
+		GOOD "message_size_limit = 0\nmilter_default_action = shutdown\n",
 		GOOD "canonical_maps = hash:x\nalways_bcc = a@b\n", /* only queued mode minds */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		check_one(right[i], "", NULL);
+		check_one(right[i], "", "", NULL);
 }
 
 static void names_what_is_wrong_in_main_cf(void **state)
 {
 	static const struct {
-		const char *main_cf, *warning;
+		const char *parameters, *warning;
 	} wrong[] = {
 		{"", "does not use it"},
-		{"biff = no\n# " GOOD, "does not use it"},
+		{"biff = no\n", "does not use it"},
 		{"smtpd_milters = " OURS "x\n", "does not use it"},
-		{"smtpd_milters = unix:cancel-invite-milter/milter.sock\n", "does not use it"},
-		{"smtpd_milters = " OURS "\n", "non_smtpd_milters does not name"},
-		{"non_smtpd_milters = " OURS "\n", "smtpd_milters does not name"},
+		{"queue_directory = /var/spool/postfix\n"
+		 "smtpd_milters = unix:cancel-invite-milter/milter.sock\n",
+		 "does not use it"},
+		{GOOD "non_smtpd_milters = \n", "non_smtpd_milters does not name"},
+		{GOOD "smtpd_milters =\n", "smtpd_milters does not name"},
 		{GOOD "smtpd_milters = unix:/run/opendkim.sock, " OURS "\n", "signature breaks"},
 		{GOOD "non_smtpd_milters = inet:localhost:8891 " OURS "\n", "signature breaks"},
-		{GOOD "sign = { unix:OpenDKIM/s }\nsmtpd_milters = $sign " OURS "\n",
-		 "signature breaks"},
+		{GOOD "smtpd_milters = { unix:OpenDKIM/s } " OURS "\n", "signature breaks"},
 		{GOOD "milter_content_timeout = 59s\n",
 		 "(59 s) is shorter than the deadline (60 s)"},
 		{GOOD "milter_content_timeout = 30\n", "(30 s) is shorter"},
 		{GOOD "message_size_limit = 9699327\n", "(9699327) leaves no room"},
-		{GOOD "size = 1000\nmessage_size_limit = $size\n", "(1000) leaves no room"},
 		{GOOD "milter_default_action = accept\n", "milter_default_action"},
+		{GOOD "smtpd_milters = { " OURS ", default_action=accept }\n",
+		 "default_action for this filter"},
 		{GOOD "milter_protocol = 2\n", "milter_protocol"},
 		{GOOD "soft_bounce = yes\n", "soft_bounce"},
+		{GOOD "content_filter = amavis:[127.0.0.1]:10024\n", "content_filter"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		check_one(wrong[i].main_cf, "", wrong[i].warning);
+		check_one(wrong[i].parameters, "", "", wrong[i].warning);
 }
 
 static void knows_a_tcp_socket_by_its_port(void **state)
@@ -99,94 +115,107 @@ static void knows_a_tcp_socket_by_its_port(void **state)
 	(void)state;
 	config.socket = (char *)"inet:9900@127.0.0.1";
 	config.socket_path = NULL;
-	check_one("smtpd_milters = inet:localhost:9900\nnon_smtpd_milters=$smtpd_milters", "",
-		  NULL);
-	check_one("smtpd_milters = inet:localhost:19900", "", "does not use it");
+	check_one(GOOD "smtpd_milters = inet:localhost:9900\nnon_smtpd_milters=\n"
+		       "non_smtpd_milters = inet:localhost:9900\n",
+		  "", "", NULL);
+	check_one("smtpd_milters = inet:localhost:19900\n", "", "", "does not use it");
 	config = before;
 }
 
 static void names_services_that_go_their_own_way(void **state)
 {
 	static const struct {
-		const char *master_cf, *warning;
+		const char *service, *override, *warning;
 	} services[] = {
-		{"submission inet n - y - - smtpd\n  -o smtpd_milters=\n", "submission has"},
-		{"[::1]:587 inet n - y - - smtpd -o smtpd_milters=inet:a:1,inet:b:2", "587 has"},
-		{"smtps inet n - y - - smtpd\n#x\n  -o { smtpd_milters = inet:a:1, inet:b:2 }\n",
+		{"submission inet n", "submission/inet/smtpd_milters =\n", "submission has"},
+		{"[::1]:587 inet n", "[::1]:587/inet/smtpd_milters = inet:a:1,inet:b:2\n",
+		 "587 has"},
+		{"smtps      inet n", "smtps/inet/smtpd_milters = inet:a:1, inet:b:2\n",
 		 "smtps has"},
-		{"465 inet n - n - - smtpd -o receive_override_options=no_milters\n", "no_milters"},
-		{"submission inet n - y - - smtpd\n -o { smtpd_milters = inet:a:1, " OURS " }\n",
-		 NULL},
-		{"submission inet n - y - - smtpd\n -o smtpd_milters=$smtpd_milters\n", NULL},
-		{"#submission inet n - y - - smtpd\n#  -o smtpd_milters=\n", NULL},
-		{"127.0.0.1:10025 inet n - n - - smtpd\n  -o smtpd_milters=\n", NULL},
-		{"submission inet n - y - - smtpd -o", NULL},
-		{"submission", NULL},
+		{"465 inet n", "465/inet/receive_override_options = no_milters\n", "no_milters"},
+		{"submission inet n", "submission/inet/smtpd_milters = inet:a:1, " OURS "\n", NULL},
+		{"10025 inet n", "10025/inet/smtpd_milters =\n", NULL},
+		{"submission", "", NULL},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
-		check_one(GOOD, services[i].master_cf, services[i].warning);
+		check_one(GOOD, services[i].service, services[i].override, services[i].warning);
 }
 
-#define QUEUED GOOD "milter_header_checks = regexp:$config_directory/cancel-invite-route\n"
+#define QUEUED                                                                                     \
+	GOOD "milter_header_checks = regexp:/etc/postfix/cancel-invite-route\n"                    \
+	     "cancel-invite_destination_recipient_limit = 1\n"
+#define WAY    "cancel-invite unix - - n - 50 smtp -o x=y\n127.0.0.1:10026 inet n - n - - smtpd\n"
+#define NAMED  "127.0.0.1:10026/inet/milter_macro_daemon_name = cancel-invite\n"
+#define SECOND NAMED "cancel-invite/unix/smtp_line_length_limit = 0\n"
 
-static void minds_changed_senders_and_copies_in_queued_mode(void **state)
+static void minds_the_way_to_the_second_listener(void **state)
 {
-	static const char queued[] = "cancel-invite unix - - n - 50 smtp\n";
-
-	char *archive = (char *)"a@b";
-	const struct string_list archives = {&archive, 1};
+	static const struct {
+		const char *parameters, *overrides, *warning;
+	} ways[] = {
+		{QUEUED, SECOND, NULL},
+		{QUEUED "milter_header_checks =\n", SECOND, "without its calendar"},
+		{QUEUED "milter_header_checks = regexp:/x, regexp:cancel-invite-route\n", SECOND,
+		 "put ours first"},
+		{QUEUED "sender_canonical_maps = hash:x\n", SECOND, "sender_canonical_maps"},
+		{QUEUED "masquerade_domains = a.b\n", SECOND, "masquerade_domains"},
+		{QUEUED "masquerade_domains = a.b\nmasquerade_classes = header_sender\n", SECOND,
+		 NULL},
+		{QUEUED "always_bcc = a@b\n", SECOND, "always_bcc"},
+		{QUEUED "cancel-invite_destination_recipient_limit = 50\n", SECOND,
+		 "recipient_limit is not 1"},
+		{QUEUED, NAMED, "breaks long lines"},
+		{QUEUED "smtp_discard_ehlo_keywords = chunking, DSN\n", SECOND, "keyword dsn"},
+		{QUEUED "smtpd_discard_ehlo_keywords = dsn\n", SECOND, "keyword dsn"},
+		{QUEUED "smtp_discard_ehlo_keywords = dsn\nsmtpd_discard_ehlo_keywords = dsn\n",
+		 SECOND "cancel-invite/unix/smtp_discard_ehlo_keywords =\n"
+			"127.0.0.1:10026/inet/smtpd_discard_ehlo_keywords =\n",
+		 NULL},
+		{QUEUED "maximal_queue_lifetime = 11d\n", SECOND,
+		 "(950400 s) is longer than stamp_lifetime (864000 s)"},
+		{QUEUED "maximal_queue_lifetime = 11\n", SECOND, "is longer than stamp_lifetime"},
+		{QUEUED, "cancel-invite/unix/smtp_line_length_limit = 0\n",
+		 "milter_macro_daemon_name=cancel-invite"},
+		/* With a second listener content_filter has its turn before the invite is cancelled. */
+		{QUEUED "content_filter = amavis:x\n", SECOND, NULL},
+	};
 
 	(void)state;
 	config.mode = MODE_QUEUED;
-	check_one(QUEUED, queued, NULL);
-	check_one(QUEUED, "", "set up for direct mode");
-	check_one(GOOD, queued, "without its calendar");
-	check_one(QUEUED "sender_canonical_maps = hash:x\n", queued, "sender_canonical_maps");
-	check_one(QUEUED "masquerade_domains = a.b\n", queued, "masquerade_domains");
-	check_one(QUEUED "masquerade_domains = a.b\nmasquerade_classes = header_sender\n", queued,
-		  NULL);
-	check_one(QUEUED "always_bcc = a@b\n", queued, "always_bcc");
-	config.archives = archives;
-	check_one(QUEUED "always_bcc = a@b\n", queued, NULL);
-	config.archives = (struct string_list){NULL, 0};
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		check_one(ways[i].parameters, WAY, ways[i].overrides, ways[i].warning);
+	check_one(QUEUED, "", "", "set up for direct mode");
+	config.route = ROUTE_DOMAIN;
+	check_one(QUEUED, WAY, SECOND, "\"route\" is not header");
+	config.route = ROUTE_HEADER;
 	config.mode = MODE_DIRECT;
-	check_one(QUEUED, queued, "\"mode\" says direct");
+	check_one(QUEUED, WAY, SECOND, "\"mode\" says direct");
 }
 
-static void ends_where_parameters_name_each_other(void **state)
+static void archives_are_no_recipients_that_cronofy_does_not_know(void **state)
 {
-	struct buffer main_cf = buffer_with_maximum(POSTFIX_CHECK_FILE_MAXIMUM);
+	char *archive = (char *)"a@b";
 
 	(void)state;
-	check_one("a = $b\nb = $a\nsmtpd_milters = $a\n", "", "does not use it");
-	check_one("smtpd_milters = $smtpd_milters " OURS "\nnon_smtpd_milters = " OURS, "", NULL);
-	for (int i = 0; i < 12; i++) {
-		buffer_printf(&main_cf, "p%d =", i);
-		for (int j = 0; j < 1000; j++)
-			buffer_printf(&main_cf, " $p%d", i + 1);
-		buffer_append_text(&main_cf, "\n");
-	}
-	buffer_append_text(&main_cf, "smtpd_milters = $p0");
-	check_one(main_cf.data, "", "does not use it");
-	buffer_free(&main_cf);
+	config.mode = MODE_QUEUED;
+	config.archives = (struct string_list){&archive, 1};
+	check_one(QUEUED "always_bcc = a@b\n", WAY, SECOND, NULL);
+	config.archives = (struct string_list){NULL, 0};
+	config.mode = MODE_DIRECT;
 }
 
-static void reads_both_files_of_a_folder(void **state)
+static void routed_mode_needs_no_filter_at_the_front(void **state)
 {
-	const struct folder *folder = *state;
-	struct buffer warnings = buffer_with_maximum(65536);
-
-	assert_false(postfix_check_folder(folder->path, &config, &warnings));
-	assert_int_equal(warnings.length, 0);
-	folder_write_text(folder, "main.cf", GOOD);
-	assert_true(postfix_check_folder(folder->path, &config, &warnings));
-	assert_int_equal(warnings.length, 0);
-	folder_write_text(folder, "master.cf", "cancel-invite unix - - n - 50 smtp\n");
-	assert_true(postfix_check_folder(folder->path, &config, &warnings));
-	assert_contains(warnings.data, "queued mode");
-	buffer_free(&warnings);
+	(void)state;
+	config.mode = MODE_ROUTED;
+	check_one(QUEUED "smtpd_milters =\nnon_smtpd_milters =\n", WAY, SECOND, NULL);
+	check_one(QUEUED "smtpd_milters =\nmaximal_queue_lifetime = 11d\n"
+			 "sender_canonical_maps = hash:x\n",
+		  WAY, SECOND, NULL); /* there is no stamp that could end or break */
+	check_one(QUEUED "smtpd_milters =\nnon_smtpd_milters =\n", WAY, NAMED, "breaks long lines");
+	config.mode = MODE_DIRECT;
 }
 
 int main(void)
@@ -196,11 +225,10 @@ int main(void)
 		cmocka_unit_test(names_what_is_wrong_in_main_cf),
 		cmocka_unit_test(knows_a_tcp_socket_by_its_port),
 		cmocka_unit_test(names_services_that_go_their_own_way),
-		cmocka_unit_test(minds_changed_senders_and_copies_in_queued_mode),
-		cmocka_unit_test(ends_where_parameters_name_each_other),
-		cmocka_unit_test_setup_teardown(reads_both_files_of_a_folder, folder_setup,
-						folder_teardown),
+		cmocka_unit_test(minds_the_way_to_the_second_listener),
+		cmocka_unit_test(archives_are_no_recipients_that_cronofy_does_not_know),
+		cmocka_unit_test(routed_mode_needs_no_filter_at_the_front),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("postfix_check", tests, NULL, NULL);
 }

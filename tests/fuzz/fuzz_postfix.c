@@ -1,4 +1,4 @@
-/* main.cf and master.cf, with a NUL between them: lines of text come out, whatever comes in. */
+/* What postconf -x, -M and -Px print, with a NUL between them: lines of text come out. */
 #include "postfix_check.h"
 
 #include "fuzz.h"
@@ -10,19 +10,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.socket = (char *)"unix:/run/cancel-invite-milter/milter.sock",
 		.socket_path = "/run/cancel-invite-milter/milter.sock",
 		.max_message_size = (long long)9 << 20,
+		.stamp_lifetime = 864000000,
+		.queue_daemon = (char *)"cancel-invite",
 		.accounts = &account,
 		.account_count = 1,
 	};
 	struct buffer warnings = buffer_with_maximum((size_t)1 << 20);
-	struct span main_cf = fuzz_span(data, size), master_cf = {"", 0}, rest, line;
-	const char *cut = main_cf.length > 0 ? memchr(main_cf.at, '\0', main_cf.length) : NULL;
+	struct postfix postfix = postfix_new();
+	struct buffer *const parts[] = {&postfix.parameters, &postfix.services, &postfix.overrides};
+	struct span rest = fuzz_span(data, size), line;
 
-	if (cut) {
-		master_cf = (struct span){cut + 1,
-					  main_cf.length - (size_t)(cut + 1 - main_cf.at)};
-		main_cf.length = (size_t)(cut - main_cf.at);
+	for (size_t i = 0; i < 3 && rest.length > 0; i++) {
+		const char *cut = i < 2 ? memchr(rest.at, '\0', rest.length) : NULL;
+		const size_t length = cut ? (size_t)(cut - rest.at) : rest.length;
+
+		buffer_append(parts[i], rest.at, length);
+		span_advance(&rest, cut ? length + 1 : length);
 	}
-	postfix_check(main_cf, master_cf, &config, &warnings);
+	postfix_check(&postfix, &config, &warnings);
+	postfix_free(&postfix);
 	must(warnings.length == 0 || warnings.data[warnings.length - 1] == '\n');
 	for (rest = buffer_span(&warnings); rest.length > 0;) {
 		line = fuzz_take_line(&rest);
