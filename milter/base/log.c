@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -156,4 +160,18 @@ int log_facility(const char *name)
 		if (strcmp(code->c_name, name) == 0)
 			return code->c_val;
 	return -1;
+}
+
+bool log_syslog_listens(void)
+{
+	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = _PATH_LOG};
+	int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool listens;
+
+	if (probe < 0)
+		return true; /* cannot tell */
+	listens = connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+		  errno == EPROTOTYPE; /* one that takes a stream */
+	close(probe);
+	return listens;
 }

@@ -39,6 +39,9 @@ void log_end(enum log_level level, struct log_line *line);
 /* Writes each line of a text as one of the log's, behind the prefix. The text is cut up. */
 void log_write_lines(enum log_level level, const char *prefix, struct buffer *lines);
 
+/* Does somebody take what goes to syslog? */
+bool log_syslog_listens(void);
+
 /* The facility number of a name such as "mail"; -1 if there is none. */
 int log_facility(const char *name);
 

@@ -1,11 +1,13 @@
 /* command_check: -n says whether the filter can work with its configuration. */
 #include "access.h"
 #include "command.h"
+#include "config_doubts.h"
 #include "invocation.h"
 #include "log.h"
 #include "output.h"
 #include "postfix_check.h"
 #include "privileges.h"
+#include "unit_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +30,13 @@ static void check_postfix(const struct config *config, struct buffer *warnings)
 	struct span rest;
 
 	switch (postfix_ask(&postfix, folder, &why)) {
-	case POSTCONF_SAID:
+	case PROGRAM_SAID:
 		postfix_check(&postfix, config, &found);
 		break;
-	case POSTCONF_FAILED:
+	case PROGRAM_FAILED:
 		buffer_printf(&found, "not looked at: %s\n", why.text);
 		break;
-	case POSTCONF_ABSENT:
+	case PROGRAM_ABSENT:
 		fputs("info: there is no postconf in PATH or /usr/sbin: Postfix's configuration "
 		      "was not looked at\n",
 		      stderr);
@@ -42,13 +44,19 @@ static void check_postfix(const struct config *config, struct buffer *warnings)
 	}
 	for (rest = buffer_span(&found); rest.length > 0;) {
 		const char *newline = memchr(rest.at, '\n', rest.length);
-		const size_t length = (size_t)(newline - rest.at);
+		const size_t length = newline ? (size_t)(newline - rest.at) : rest.length - 1;
 
 		buffer_printf(warnings, "%s: %.*s\n", folder, (int)length, rest.at);
 		span_advance(&rest, length + 1);
 	}
 	buffer_free(&found);
 	postfix_free(&postfix);
+}
+
+static int print_verdict(const struct config *config, bool warned)
+{
+	printf("%s: no faults%s\n", config->file, warned ? ", but see the warnings" : "");
+	return output_finish();
 }
 
 /* -n, for a configuration that can be read: can the filter work with it? Ends as its user. */
@@ -59,8 +67,10 @@ int command_check(const struct invocation *invocation)
 	struct buffer postfix_warnings = buffer_with_maximum(WARNINGS_MAXIMUM);
 	struct problem why;
 	int exit_code = EX_CONFIG;
+	bool warned;
 
 	access_check_start(config, &findings);
+	unit_check(config, &findings.faults);
 	check_postfix(config, &postfix_warnings); /* as who we are: its files may not be for all */
 	if (geteuid() == 0 && !privileges_drop(config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
@@ -69,14 +79,15 @@ int command_check(const struct invocation *invocation)
 		return EX_NOPERM;
 	}
 	access_check_work(config, &findings);
+	access_check_ledger(config, &findings);
+	config_doubts(config, &findings.warnings);
+	warned = findings.warnings.length + postfix_warnings.length > 0;
 	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
 	log_write_lines(LOG_LEVEL_WARNING, "", &postfix_warnings);
-	if (findings.faults.data) {
+	if (findings.faults.data)
 		fputs(findings.faults.data, stderr);
-	} else {
-		printf("%s: ", config->file);
-		exit_code = output_text("no faults\n");
-	}
+	else
+		exit_code = print_verdict(config, warned);
 	access_findings_free(&findings);
 	buffer_free(&postfix_warnings);
 	return exit_code;

@@ -114,5 +114,7 @@ int command_log_of(const struct invocation *invocation)
 			what);
 	buffer_free(&listing.out);
 	exit_code = audit_finish(store, good, &why);
-	return exit_code == EX_OK && listing.failed ? EX_IOERR : exit_code;
+	if (exit_code == EX_OK && listing.failed)
+		return EX_IOERR;
+	return exit_code == EX_OK && listing.count == 0 ? EX_NOINPUT : exit_code;
 }

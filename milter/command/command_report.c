@@ -3,6 +3,7 @@
 #include "command.h"
 #include "escape.h"
 #include "invocation.h"
+#include "outcome.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 struct report {
 	bool json;
 	struct buffer out;
+	bool begun; /* there was an account */
 	char *account;         /* of the rows at hand; NULL before the first */
 	long long count, kept; /* of this account */
 	long long all, all_kept;
@@ -41,8 +43,9 @@ static void end_account(struct report *report)
 
 static void begin_account(struct report *report, const char *account)
 {
-	const bool first = report->all == 0;
+	const bool first = !report->begun;
 
+	report->begun = true;
 	end_account(report);
 	report->account = strdup(account);
 	if (!report->account)
@@ -72,10 +75,13 @@ static void take_count(void *context, const char *account, const char *result, l
 	} else {
 		report_line(report, same ? "" : or_none(account), result, count, kept);
 	}
-	report->count += count;
 	report->kept += kept;
-	report->all += count;
 	report->all_kept += kept;
+	/* Each of these comes back from the queue, and counts then: once for each recipient. */
+	if (strcmp(result, outcome_word(OUTCOME_QUEUED)) == 0)
+		return;
+	report->count += count;
+	report->all += count;
 }
 
 static void write_report_head(struct report *report, long long from)

@@ -57,20 +57,20 @@ void postfix_free(struct postfix *postfix)
 	buffer_free(&postfix->overrides);
 }
 
-enum postconf_answer postfix_ask(struct postfix *postfix, const char *folder, struct problem *why)
+enum program_answer postfix_ask(struct postfix *postfix, const char *folder, struct problem *why)
 {
 	char *parameters[ASKED_COUNT + 5] = {"postconf", "-c", (char *)folder, "-x"};
 	char *services[] = {"postconf", "-c", (char *)folder, "-M", NULL};
 	char *overrides[] = {"postconf", "-c", (char *)folder, "-Px", NULL};
-	enum postconf_answer answer;
+	enum program_answer answer;
 
 	for (size_t i = 0; i < ASKED_COUNT; i++)
 		parameters[4 + i] = (char *)asked[i];
-	answer = postconf_ask(parameters, TIMEOUT, &postfix->parameters, why);
-	if (answer == POSTCONF_SAID)
-		answer = postconf_ask(services, TIMEOUT, &postfix->services, why);
-	if (answer == POSTCONF_SAID)
-		answer = postconf_ask(overrides, TIMEOUT, &postfix->overrides, why);
+	answer = program_ask(parameters, TIMEOUT, &postfix->parameters, why);
+	if (answer == PROGRAM_SAID)
+		answer = program_ask(services, TIMEOUT, &postfix->services, why);
+	if (answer == PROGRAM_SAID)
+		answer = program_ask(overrides, TIMEOUT, &postfix->overrides, why);
 	return answer;
 }
 

@@ -6,7 +6,7 @@
 #define POSTFIX_H
 
 #include "buffer.h"
-#include "postconf.h"
+#include "program.h"
 #include "problem.h"
 #include "span.h"
 
@@ -22,7 +22,7 @@ struct postfix postfix_new(void);
 void postfix_free(struct postfix *postfix);
 
 /* Asks about the configuration in a folder, such as /etc/postfix. */
-enum postconf_answer postfix_ask(struct postfix *postfix, const char *folder, struct problem *why);
+enum program_answer postfix_ask(struct postfix *postfix, const char *folder, struct problem *why);
 
 /* A parameter's value; empty if it has none or postconf did not tell it. */
 struct span postfix_parameter(const struct postfix *postfix, const char *name);

@@ -13,8 +13,9 @@
 
 #define FINDINGS_MAXIMUM ((size_t)64 * 1024)
 
-/* Whatever the service manager makes when it starts us is not there before. */
-#define MADE_AT_START "/run/"
+/* Whatever the service manager makes when it starts us is not there before: RuntimeDirectory= and
+ * StateDirectory= of the unit. */
+static const char *const made_at_start[] = {"/run/", "/var/lib/cancel-invite-milter"};
 
 struct access_findings access_findings_new(void)
 {
@@ -52,24 +53,33 @@ static bool may(const char *path, int how)
 
 /* ---- before the start ---- */
 
-static void check_socket_folder(const struct config *config, struct access_findings *findings)
+static bool is_made_at_start(const char *folder)
 {
-	const char *slash = strrchr(config->socket_path, '/');
-	const size_t length =
-		slash > config->socket_path ? (size_t)(slash - config->socket_path) : 1;
+	for (size_t i = 0; i < sizeof(made_at_start) / sizeof(made_at_start[0]); i++)
+		if (strncmp(folder, made_at_start[i], strlen(made_at_start[i])) == 0)
+			return true;
+	return false;
+}
+
+/* `what` is to be made beside `path`, which a key names. */
+static void check_folder(const struct config *config, const char *key, const char *what,
+			 const char *path, struct access_findings *findings)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t length = slash > path ? (size_t)(slash - path) : 1;
 	char folder[PATH_MAX];
 
-	snprintf(folder, sizeof(folder), "%.*s", (int)length, config->socket_path);
+	snprintf(folder, sizeof(folder), "%.*s", (int)length, path);
 	if (may(folder, W_OK | X_OK))
 		return;
-	if (errno == ENOENT && strncmp(folder, MADE_AT_START, strlen(MADE_AT_START)) == 0)
+	if (errno == ENOENT && is_made_at_start(folder))
 		say(&findings->warnings, config,
-		    "socket: the folder %s is not there yet; who starts the filter has to "
-		    "make it (systemd: RuntimeDirectory=)",
-		    folder);
+		    "%s: the folder %s is not there yet; who starts the filter has to make it "
+		    "(systemd: RuntimeDirectory=, StateDirectory=)",
+		    key, folder);
 	else
-		say(&findings->faults, config, "socket: no socket can be made in the folder %s: %s",
-		    folder, strerror(errno));
+		say(&findings->faults, config, "%s: no %s can be made in the folder %s: %s", key,
+		    what, folder, strerror(errno));
 }
 
 static void check_user(const struct config *config, struct access_findings *findings)
@@ -92,13 +102,16 @@ void access_check_start(const struct config *config, struct access_findings *fin
 	struct stat status;
 
 	check_user(config, findings);
+	/* One that is there was read already. */
+	if (config->mode == MODE_QUEUED && !config->stamp_key)
+		check_folder(config, "stamp_key_file", "key", config->stamp_key_file, findings);
 	if (!config->socket_path)
 		return;
 	if (lstat(config->socket_path, &status) == 0 && !S_ISSOCK(status.st_mode))
 		say(&findings->faults, config, "socket: %s is there and is no socket",
 		    config->socket_path);
 	else
-		check_socket_folder(config, findings);
+		check_folder(config, "socket", "socket", config->socket_path, findings);
 }
 
 /* ---- at work ---- */
@@ -142,4 +155,16 @@ void access_check_work(const struct config *config, struct access_findings *find
 		    "temp_dir: no file can be made in %s by the filter's user (%s): tagged "
 		    "mail above body_memory cannot be sent",
 		    config->temp_dir, strerror(errno));
+}
+
+/* SQLite makes files beside it. */
+void access_check_ledger(const struct config *config, struct access_findings *findings)
+{
+	if (!config->ledger_file)
+		return;
+	check_folder(config, "ledger", "file", config->ledger_file, findings);
+	if (!may(config->ledger_file, R_OK | W_OK) && errno != ENOENT && errno != ENOTDIR)
+		say(&findings->faults, config,
+		    "ledger: %s cannot be read and written by the filter's user: %s",
+		    config->ledger_file, strerror(errno));
 }

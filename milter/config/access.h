@@ -22,6 +22,9 @@ void access_check_start(const struct config *config, struct access_findings *fin
 /* What it needs from then on: to be called as the user that it becomes. */
 void access_check_work(const struct config *config, struct access_findings *findings);
 
+/* The same for what says itself in the log when it cannot be used: the ledger. */
+void access_check_ledger(const struct config *config, struct access_findings *findings);
+
 struct access_findings access_findings_new(void);
 void access_findings_free(struct access_findings *findings);
 

@@ -166,11 +166,15 @@ struct config *config_load(const char *file, struct buffer *faults)
 
 bool config_make_stamp_key(struct config *config, struct problem *why)
 {
+	struct problem reason;
+
 	if (config->mode != MODE_QUEUED || config->stamp_key)
 		return true;
 	if (!stamp_key_make(config->stamp_key_file, config->user[0] ? config->uid : (uid_t)-1,
 			    config->user[0] ? config->gid : (gid_t)-1, why))
 		return false;
-	config->stamp_key = key_file_read(config->stamp_key_file, why);
+	config->stamp_key = key_file_read(config->stamp_key_file, &reason);
+	if (!config->stamp_key)
+		problem_set(why, "stamp_key_file: %s", reason.text);
 	return config->stamp_key != NULL;
 }

@@ -33,12 +33,21 @@ bool key_file_find_credential(char *out, size_t size, const char *name, struct p
 	return false;
 }
 
+static char *copy_key(const char *text, size_t length, struct problem *why)
+{
+	char *key = strndup(text, length);
+
+	if (!key)
+		problem_set(why, "no memory for the key");
+	return key;
+}
+
 static char *read_key(int file, const char *path, struct problem *why)
 {
 	char text[KEY_FILE_MAXIMUM + 1], *key = NULL;
 	struct stat status;
 	ssize_t length;
-	size_t end;
+	size_t begin = 0, end;
 
 	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
 		problem_set(why, "%s is no regular file", path);
@@ -57,18 +66,21 @@ static char *read_key(int file, const char *path, struct problem *why)
 		return NULL;
 	}
 	end = (size_t)length;
-	while (end > 0 && strchr(" \t\r\n", text[end - 1]) && text[end - 1])
+	/* Some editors begin a file with a byte order mark. */
+	if (end >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		begin = 3;
+	while (end > begin && strchr(" \t\r\n", text[end - 1]) && text[end - 1])
 		end--;
-	if (end == 0)
-		problem_set(why, "%s is empty; it has to hold the API key", path);
+	if (end == begin)
+		problem_set(why, "%s is empty; it has to hold the key", path);
 	else if (length > KEY_FILE_MAXIMUM)
-		problem_set(why, "%s is too long to be an API key", path);
+		problem_set(why, "%s is too long to be a key", path);
 	else
-		key = strndup(text, end);
-	for (size_t i = 0; key && i < end; i++) {
+		key = copy_key(text + begin, end - begin, why);
+	for (size_t i = begin; key && i < end; i++) {
 		if (text[i] > 0x20 && text[i] < 0x7f)
 			continue;
-		problem_set(why, "%s holds more than one word; it has to hold the API key alone",
+		problem_set(why, "%s holds more than one word of ASCII; it has to hold the key alone",
 			    path);
 		key_free(key);
 		key = NULL;
@@ -82,7 +94,6 @@ char *key_file_read(const char *path, struct problem *why)
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char *key;
 
-	problem_set(why, "no memory for the key");
 	if (file < 0) {
 		problem_set(why, "%s: %s", path, strerror(errno));
 		return NULL;

@@ -20,7 +20,7 @@
 bool key_file_find_credential(char *out, size_t size, const char *name, struct problem *why);
 
 /*
- * Reads the one line of visible ASCII that the file holds. Refuses a file that others than its
+ * Reads the one word of visible ASCII that the file holds, behind a byte order mark or not. Refuses a file that others than its
  * owner and group can use, or others than its owner can change. NULL, and why, if it cannot; else
  * text that key_free() frees.
  */

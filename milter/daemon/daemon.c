@@ -84,7 +84,6 @@ static bool start_services(struct server *server, int page_listening, struct pro
 {
 	struct message_services *services = &server->services;
 
-	problem_set(why, "no memory");
 	server->began = (long long)time(NULL);
 	clock_watch_start(&server->clock, CLOCK_SETTLING, CLOCK_SETTLING_AGAIN);
 	services->clock = &server->clock;
@@ -96,8 +95,10 @@ static bool start_services(struct server *server, int page_listening, struct pro
 	    !metrics_add_source(services->metrics, active_write_metrics, services->active) ||
 	    !metrics_add_source(services->metrics, pace_write_metrics, services->pace) ||
 	    !metrics_add_source(services->metrics, breakers_write_metrics, services->breakers) ||
-	    !metrics_process_add(services->metrics, &server->began))
+	    !metrics_process_add(services->metrics, &server->began)) {
+		problem_set(why, "no memory");
 		return false;
+	}
 	services->http = http_start(why);
 	if (!services->http)
 		return false;
@@ -184,10 +185,12 @@ static bool share_budgets(struct server *server, const struct config *config, st
 
 	if (!config->redis[0])
 		return true;
-	problem_set(why, "no memory");
 	store = redis_store_new(&settings);
 	server->services.store = store;
-	return store && pace_share(server->services.pace, store, why);
+	if (store)
+		return pace_share(server->services.pace, store, why);
+	problem_set(why, "no memory");
+	return false;
 }
 
 int daemon_run(struct config *config)
@@ -215,6 +218,10 @@ int daemon_run(struct config *config)
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
 		return exit_code;
 	}
+	if (config->log == LOG_TO_SYSLOG && !log_syslog_listens())
+		log_write(LOG_LEVEL_WARNING,
+			  "log = syslog, and no syslog daemon listens at /dev/log: nothing will be "
+			  "logged; start one, or write log = stderr");
 	server_put_in_force(&server, config);
 	if (!share_budgets(&server, config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);

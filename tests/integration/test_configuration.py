@@ -221,7 +221,8 @@ def test_takes_a_key_file_of_owner_and_group(folder, mode):
 
 
 @pytest.mark.parametrize("content, right", {
-    "CRN_key": True, "CRN_key\n": True, "CRN_key\r\n": True,
+    "CRN_key": True, "CRN_key\n": True, "CRN_key\r\n": True, "\ufeffCRN_key\n": True,
+    "\ufeff": False, "CRN\ufeffkey": False,
     "": False, "\n": False, "  \n": False, "CRN\nkey\n": False, "CRN\rkey": False,
     "CRN\0key": False, "CRN_\x1bkey\n": False, "CRN_k\u00e9y": False,
     "k" * 100000: False, "CRN key": False,
@@ -350,7 +351,7 @@ class TestSyntax:
 
 def test_says_that_a_right_file_is_right(folder):
     done = run("-n", "-c", folder.write("filter.conf", KEY))
-    assert (done.returncode, done.stdout) == (0, f"{folder}/filter.conf: no faults\n")
+    assert done.returncode == 0 and done.stdout.startswith(f"{folder}/filter.conf: no faults")
 
 
 def as_nobody(*arguments):
@@ -365,6 +366,7 @@ class TestAccess:
         """judge("more of [milter]", ...): the exit code, the faults and the warnings of -n."""
         def judge(milter="", cronofy="", runner=run, mode=0o644):
             text = (f"[milter]\nsocket = unix:{folder}/run/milter.sock\n{milter}\n"
+                    f"[ledger]\nfile = none\n"
                     f"[cronofy]\napi_key_file = api.key\n{cronofy}\n")
             done = runner("-n", "-c", folder.write("filter.conf", text, mode))
             said = [line for line in done.stderr.splitlines() if not line.startswith("info: ")]
@@ -467,6 +469,52 @@ class TestAccess:
         with FilterProcess(folder, standin, milter={
                 "temp_dir": folder / "temp", "user": "nobody"}) as running:
             assert "error: " in running.log() and f"{folder}/temp" in running.log()
+
+
+class TestDoubts:
+    """What keeps the filter from its work, or is most likely a mistake: never plain "no faults"."""
+
+    def judge(self, folder, text, code=0):
+        done = run("-n", "-c", folder.write("filter.conf", text))
+        assert done.returncode == code, done
+        if code == 0:
+            assert done.stdout == f"{folder}/filter.conf: no faults, but see the warnings\n"
+        return done.stderr
+
+    @needs_root
+    @pytest.mark.parametrize("what, keys", [
+        ("stamp_key_file: no key", "[milter]\nmode = queued\nstamp_key_file = {}/stamp.key\n"),
+        ("ledger: no file", "[milter]\nuser = nobody\n[ledger]\nfile = {}/ledger.db\n")],
+        ids=["stamp_key", "ledger"])
+    def test_a_folder_that_cannot_be_used(self, folder, what, keys):
+        (folder / "there").mkdir()  # root's
+        shutil.chown(folder / "api.key", "nobody")
+        (folder / "api.key").chmod(0o400)
+        text = KEY + keys.format("absent")
+        assert f"{what} can be made in the folder {folder}/absent: No such file" in self.judge(
+            folder, text, 78)
+        if "nobody" in keys:
+            text = KEY + keys.format("there")
+            assert f"{what} can be made in the folder {folder}/there: Permission" in self.judge(
+                folder, text, 78)
+
+    @needs_root
+    def test_a_ledger_of_somebody_else(self, folder):
+        folder.folder("there", user="nobody")
+        folder.write("there/ledger.db", "", 0o600)
+        shutil.chown(folder / "api.key", "nobody")
+        assert f"ledger: {folder}/there/ledger.db cannot be read and written" in self.judge(
+            folder, f"{KEY}[milter]\nuser = nobody\n[ledger]\nfile = there/ledger.db\n", 78)
+
+    def test_a_timeout_longer_than_the_deadline(self, folder):
+        said = self.judge(folder, f"{KEY}timeout = 20s\ndeadline = 10s\n")
+        assert (f"warning: {folder}/filter.conf:4: timeout: 20000 ms, of one call, is longer than "
+                "the deadline (10000 ms)") in said
+
+    @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+    def test_trust_in_everybody(self, folder, network):
+        said = self.judge(folder, f"{KEY}[trust]\nnetworks = ::1, {network}\n")
+        assert (f"{folder}/filter.conf:5: networks: {network} is the whole Internet" in said)
 
 
 class TestCredential:

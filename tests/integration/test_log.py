@@ -182,6 +182,15 @@ class TestSyslog:
                 pytest.skip("no mount namespaces here")
             raise
 
+    def test_that_nobody_listens_to_is_told_on_standard_error(self, make, workdir, syslog):
+        syslog.close()
+        (workdir / "dev/log").unlink()
+        running = self.start(make, workdir, "text")
+        assert "no syslog daemon listens at /dev/log" in running.log()
+
+    def test_that_is_heard_says_all_that_there_is(self, make, workdir, syslog):
+        assert "no syslog daemon" not in self.start(make, workdir, "text").log()
+
     @pytest.mark.parametrize("form", ["text", "json"])
     def test_takes_both_forms(self, make, workdir, syslog, form):
         running = self.start(make, workdir, form)
