@@ -64,12 +64,6 @@ void ledger_trouble_explain(enum ledger_trouble trouble, const char *path, int e
 			    "and it is brought up to date",
 			    path);
 		break;
-	case LEDGER_TROUBLE_REMOTE:
-		problem_set(why,
-			    "%.300s: its file system does not do for a database; put it on a local "
-			    "one",
-			    path);
-		break;
 	default:
 		problem_set(why, "%.300s: %.100s%s%s", path, detail, error ? ": " : "",
 			    error ? strerror(error) : "");

@@ -14,7 +14,6 @@ enum ledger_trouble {
 	LEDGER_TROUBLE_FOREIGN, /* another program's database */
 	LEDGER_TROUBLE_LATER,   /* made by a later version of this program */
 	LEDGER_TROUBLE_EARLIER, /* by an earlier one, and we may not change it */
-	LEDGER_TROUBLE_REMOTE,  /* a file system on which SQLite's log does not work */
 	LEDGER_TROUBLE_OTHER,
 };
 

@@ -17,7 +17,7 @@ FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for r
 # A library's header, and whose name may begin how that includes it.
 LIBRARIES = {
     "libmilter/": ("daemon/filter.c", "daemon/daemon.c"),  # callbacks; starting it
-    "curl/": ("cronofy/http", "config/config_grammar.c"),  # calls; URLs are read in the configuration
+    "curl/": ("cronofy/http", "config/config_grammar.c", "config/redis_address.c"),  # calls; URLs
     "cjson/": ("cronofy/cronofy.c",),
     "libical/": ("mail/calendar.c",),
     "sqlite3.h": ("ledger/",),
