@@ -42,14 +42,19 @@ static double seconds(clockid_t clock)
 static bool send_one(struct sender *sender, struct message *message, size_t number)
 {
 	static const char body[] = "The board meeting is off.\r\n";
-	static const struct message_origin origin = {
-		.daemon = "", .host = "", .login = "", .sender = "robot@acme.example"};
+	static const struct transaction_origin origin = {
+		.daemon = "",
+		.host = "",
+		.login = "",
+		.sender = "robot@acme.example",
+		.parsed_sender = "robot@acme.example",
+		.by_administrator = true,
+	};
 	char id[96], message_id[128];
 
 	snprintf(id, sizeof(id), " invite-%d-%zu-%zu", (int)getpid(), sender->number, number);
 	snprintf(message_id, sizeof(message_id), " <%s@acme.example>", id + 1);
 	message_begin(message, sender->config, &origin);
-	message_trust(message);
 	message_add_recipient(message, "ann@example.com", NULL);
 	message_add_header(message, "From", " robot@acme.example", false);
 	message_add_header(message, "Message-ID", message_id, false);
@@ -58,8 +63,8 @@ static bool send_one(struct sender *sender, struct message *message, size_t numb
 		return false;
 	message_add_body(message, body, sizeof(body) - 1);
 	message_finish(message, NULL, NULL);
-	message_tell(message, true);
-	return message_verdict(message)->action == MESSAGE_ACCEPT && message_has_new_body(message);
+	message_report(message, true);
+	return message_action(message) == ACTION_ACCEPT && message_has_new_body(message);
 }
 
 static void *run(void *context)
