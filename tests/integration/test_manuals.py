@@ -17,7 +17,7 @@ import pytest
 from lab import tools
 from lab.filter_process import run, write_secret
 from lab.outcomes import outcomes
-from lab.sources import SOURCES, calls, literals
+from lab.texts import texts, uses
 
 MANUALS = tools.ROOT / "conf" / "man"
 PROGRAM = (MANUALS / "cancel-invite-milter.8").read_text()
@@ -270,8 +270,7 @@ def test_bash_completes_every_option_and_no_other():
 
 
 def test_exit_codes_are_those_of_the_sources():
-    used = {getattr(os, name) for source in SOURCES.values()
-            for name in re.findall(r"\bEX_[A-Z]+\b", source)}
+    used = {getattr(os, name) for name in uses(r"\bEX_[A-Z]+\b", "*.c", "*/*.c")}
     told = re.findall(r"^\.It (\d+)$", section(PROGRAM, "EXIT STATUS"), re.M)
     assert list(map(int, told)) == sorted(used)
 
@@ -289,15 +288,13 @@ def test_results_that_the_configuration_decides_name_its_keys():
 
 
 def test_every_field_of_the_log_is_explained_and_no_other():
-    fields = {name for function in ("log_field", "log_number") for call in calls(function)
-              if call.file == "message_report.c" for name in call.texts(1)}
+    fields = uses(r'log_(?:field|number)\(&?line, "(\w+)"', "message/message_report.c")
     assert {"queue_id", "ms", "reason"} <= fields
     assert items(section(PROGRAM, "THE LOG")) == fields
 
 
 def test_every_series_is_explained_and_no_other():
-    series = {text for source in SOURCES.values() for text in literals(source)
-              if re.fullmatch(r"cancel_invite_\w+", text)}
+    series = {text for text in texts() if re.fullmatch(r"cancel_invite_\w+", text)}
     assert len(series) > 10
     assert set(re.findall(r"\bcancel_invite_\w+", PROGRAM)) == series
 
