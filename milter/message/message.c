@@ -223,16 +223,16 @@ enum message_next message_end_headers(struct message *message, const char *queue
 
 enum message_next message_add_body(struct message *message, const char *data, size_t length)
 {
-	struct attach *attach = &message->attach;
+	struct attach *body = &message->attach;
 	struct problem why;
 
 	if (message->work != WORK_CANCEL)
 		return MESSAGE_WANTS_NO_BODY;
-	if (!attach_add(attach, data, length, &why)) {
+	if (!attach_add(body, data, length, &why)) {
 		verdict_refuse(&message->verdict, OUTCOME_FAILED, "%s", why.text);
 		return decided(message);
 	}
-	if (!check_size(&message->transaction, attach->body.length, &message->verdict))
+	if (!check_size(&message->transaction, body->body.length, &message->verdict))
 		return decided(message);
 	return MESSAGE_WANTS_BODY;
 }
