@@ -98,8 +98,9 @@ static bool decode_word(const struct word *word, struct buffer *out, struct prob
 	if (decoded.out_of_memory) {
 		problem_cannot_tell(why, "no memory to decode the value");
 	} else if (!good || decoded.failed) {
-		problem_set(why, "the encoded word \"%s\" cannot be decoded (RFC 2047)",
-			    problem_quote(shown, sizeof(shown), word->whole.at, word->whole.length));
+		problem_set(
+			why, "the encoded word \"%s\" cannot be decoded (RFC 2047)",
+			problem_quote(shown, sizeof(shown), word->whole.at, word->whole.length));
 	} else if (span_is(charset, "utf-8") || span_is(charset, "us-ascii")) {
 		buffer_append(out, decoded.data, decoded.length);
 		result = true;

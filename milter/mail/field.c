@@ -145,7 +145,8 @@ static bool read_attribute(struct span text, struct attribute *attribute)
 	span_advance(&text, attribute->name.length + 1);
 	for (; digits < text.length && text.at[digits] >= '0' && text.at[digits] <= '9'; digits++)
 		if (digits < 3)
-			attribute->section = attribute->section * 10 + (size_t)(text.at[digits] - '0');
+			attribute->section =
+				attribute->section * 10 + (size_t)(text.at[digits] - '0');
 	/* RFC 2231, 3: no leading zeros. */
 	if (digits > 3 || (digits > 1 && text.at[0] == '0'))
 		return false;
@@ -169,7 +170,8 @@ static bool put_extended(struct writer *writer, struct span text, bool first)
 		if (text.at[0] == '%') {
 			const int byte = text.length < 3 ? -1 : hex_byte(text.at + 1);
 
-			if (byte <= 0)
+			/* No line ends, nor other control characters, by way of an encoding. */
+			if (byte < ' ' || byte == 0x7f)
 				return false;
 			put(writer, (char)byte);
 			span_advance(&text, 2);
@@ -260,7 +262,8 @@ static enum field_parameter read_form(struct span value, const char *name, enum 
 		result = found;
 		/* Twice: programs disagree on which counts. */
 		if (found == FIELD_PARAMETER_UNUSABLE ||
-		    take_form(value, name, form, section, &number, &nowhere) != FIELD_PARAMETER_ABSENT)
+		    take_form(value, name, form, section, &number, &nowhere) !=
+			    FIELD_PARAMETER_ABSENT)
 			return FIELD_PARAMETER_UNUSABLE;
 		if (form != FORM_SECTION)
 			return result;
@@ -286,8 +289,8 @@ enum field_parameter field_parameter(struct span value, const char *name, char *
 	return result;
 }
 
-bool field_parameter_each(struct span value, const char *name, struct field_cursor *cursor, char *out,
-			  size_t size)
+bool field_parameter_each(struct span value, const char *name, struct field_cursor *cursor,
+			  char *out, size_t size)
 {
 	while (cursor->form <= FORM_SECTION) {
 		const enum form form = (enum form)cursor->form;

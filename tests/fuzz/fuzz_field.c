@@ -4,6 +4,22 @@
 #include "entity.h"
 #include "fuzz.h"
 
+/* Every value that can be had is text that fits, and there are not many. */
+static void check_each_value(struct span value)
+{
+	struct field_cursor cursor = {0};
+	size_t count = 0;
+	char out[32];
+
+	memset(out, '#', sizeof(out));
+	while (field_parameter_each(value, "name", &cursor, out, sizeof(out))) {
+		must(memchr(out, '\0', sizeof(out)));
+		must(!strpbrk(out, "\r\n"));
+		must(++count <= 2 * FIELD_SECTIONS_MAXIMUM + 1);
+		memset(out, '#', sizeof(out));
+	}
+}
+
 static void check_value(struct span value)
 {
 	static const char *const names[] = {"boundary", "method", "smime-type", "start"};
@@ -19,6 +35,7 @@ static void check_value(struct span value)
 	found = field_address(value);
 	must(fuzz_inside(found, value));
 	must(fuzz_inside(span_trim(value), value));
+	check_each_value(value);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		enum field_parameter whole, cut;
 

@@ -122,6 +122,8 @@ static const struct {
 	{"m/x; boundary*=''a%2", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary*=''a%zz", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary*=''a%00", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=''a%0D%0A", FIELD_PARAMETER_UNUSABLE, NULL},
+	{"m/x; boundary*=''a%7f", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary*", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=\"abc", FIELD_PARAMETER_UNUSABLE, NULL},
 	{"m/x; boundary=\"abc\\", FIELD_PARAMETER_UNUSABLE, NULL},
