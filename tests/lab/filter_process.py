@@ -9,8 +9,10 @@ CIM_BINARY names the program to run, if it isn't build/cancel-invite-milter.
 """
 
 import contextlib
+import functools
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from lab import leftovers, tools
 from lab.process import tail, until
+from lab.workdir import Workdir
 
 # What sanitizers print when they found something.
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
@@ -32,6 +35,18 @@ def binary():
     if not found.exists():
         raise tools.Missing(f"{found} isn't there: run make")
     return found.resolve()
+
+
+@functools.lru_cache(maxsize=None)
+def binary_for_all():
+    """The program where every user can run it: a checkout may be in a folder that is root's alone."""
+    found = binary()
+    if all(folder.stat().st_mode & 0o001 for folder in (found, *found.parents)):
+        return found
+    copy = Workdir() / found.name
+    shutil.copy(found, copy)
+    copy.chmod(0o755)
+    return copy
 
 
 def sanitized():
@@ -98,7 +113,7 @@ def run(*arguments, **options):
     It doesn't see the machine's own Postfix, which -n would have an opinion about.
     """
     options.setdefault("env", {**os.environ, "MAIL_CONFIG": "/nonexistent"})
-    done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60,
+    done = subprocess.run([binary_for_all(), *arguments], capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, errors="replace", **options)
     found = SANITIZER.search(done.stderr)
     assert not found, done.stderr[found.start():][:8000]
@@ -170,7 +185,7 @@ class FilterProcess:
         """Starts it and waits until it converses."""
         with open(self.log_path, "ab") as log:
             self._child = subprocess.Popen(
-                [*self._launcher, binary(), "-c", self.config, *options],
+                [*self._launcher, binary_for_all(), "-c", self.config, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd="/",
                 start_new_session=True)
         leftovers.remember("session", self.pid)
