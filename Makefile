@@ -6,7 +6,9 @@
 #   make check      install what is missing, run every test
 #   make check-examples  run the examples of conf/developers in all their languages
 #   make install    PREFIX (/usr/local), DESTDIR, SYSCONFDIR
-#   make deb        build a Debian package; make check-deb: try it in a fresh Debian
+#   make deb        build a Debian package
+#   make check-deb  try it in fresh Debians, as make check does; make check-in SUITE=trixie: run
+#                   make check in one
 #   make dist       the source archive
 #   make lint asan tsan coverage bench fuzz clean uninstall
 #
@@ -119,8 +121,11 @@ languages: check-deps
 # As many at once as there are processors, unless make was told how many.
 ALL_AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
 
+machines: check-deps
+	@tests/deps machines
+
 # The dependencies come first, also under -j.
-check: languages
+check: languages machines
 demo: demo-deps
 check demo:
 	@$(MAKE) --no-print-directory $(ALL_AT_ONCE) prepare-$@
@@ -153,12 +158,12 @@ run-check-examples:
 
 # The same tests with the sanitizers watching.
 asan: check-deps
-	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS='-O1 -g' \
+	@CIM_MACHINES=no $(MAKE) --no-print-directory BUILD=build/asan CFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' all run-check
 
 tsan: check-deps
-	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory BUILD=build/tsan CFLAGS='-O1 -g' \
-		SANITIZE='-fsanitize=thread' all run-check
+	@CIM_MACHINES=no TSAN_OPTIONS="suppressions='$(CURDIR)/tests/tsan.supp'" \
+		$(MAKE) --no-print-directory BUILD=build/tsan CFLAGS='-O1 -g' SANITIZE='-fsanitize=thread' all run-check
 
 # Which lines unit tests and seeds run; fails if a parser has less than 95 % of its own.
 coverage: check-deps
@@ -301,14 +306,19 @@ deb:
 	@conf/debian/build $(VERSION) build
 	$(give_back)
 
-# In a fresh Debian, under a booted systemd and without: needs root, downloads a base system.
-check-deb: deb
+# The package in fresh Debians, booted and not, as "make check" does: needs root, downloads them once.
+check-deb:
 	@tests/deps check-deb
-	@tests/packaging/run build/$(NAME)_$(VERSION)-1_*.deb
+	@tests/packaging/run $(SUITE)
+
+# The whole "make check" in a fresh Debian of a SUITE.
+check-in:
+	@tests/deps check-deb
+	@tests/packaging/check-in $(or $(SUITE),bookworm)
 
 clean:
 	rm -rf build
 
-.PHONY: all may-demo deps check-deps demo-deps languages check prepare-check run-check check-examples \
-	run-check-examples demo prepare-demo run-demo asan tsan coverage run-coverage bench run-bench fuzz lint install \
-	uninstall dist deb check-deb clean
+.PHONY: all may-demo deps check-deps demo-deps languages machines check prepare-check run-check \
+	check-examples run-check-examples demo prepare-demo run-demo asan tsan coverage run-coverage \
+	bench run-bench fuzz lint install uninstall dist deb check-deb check-in clean

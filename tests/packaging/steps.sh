@@ -1,5 +1,7 @@
 # What plain and booted are written in: one line for each thing that must be so.
 
+failures=0
+
 # must WHAT COMMAND...: is it so? Shows what the command said if it is not.
 must() {
 	local what=$1 said
@@ -7,6 +9,7 @@ must() {
 	if said=$("$@" 2>&1); then
 		echo "   ok $what"
 	else
+		failures=$((failures + 1))
 		echo "FAILED $what: $*"
 		echo "$said" | tail -15 | sed 's/^/       | /'
 	fi
