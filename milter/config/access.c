@@ -1,11 +1,10 @@
 #include "access.h"
 
-#include "problem.h"
+#include "config_fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,21 +30,6 @@ void access_findings_free(struct access_findings *findings)
 	buffer_free(&findings->warnings);
 }
 
-static void say(struct buffer *findings, const struct config *config, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void say(struct buffer *findings, const struct config *config, const char *format, ...)
-{
-	char text[PATH_MAX + 512], shown[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	problem_quote(shown, sizeof(shown), text, strlen(text));
-	buffer_printf(findings, "%s: %s\n", config->file, shown);
-}
-
 static bool may(const char *path, int how)
 {
 	return faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0;
@@ -61,8 +45,8 @@ static bool is_made_at_start(const char *folder)
 	return false;
 }
 
-/* `what` is to be made beside `path`, which a key names. */
-static void check_folder(const struct config *config, const char *key, const char *what,
+/* `what` is to be made at `path`, which is the value of `field`. */
+static void check_folder(const struct config *config, const void *field, const char *what,
 			 const char *path, struct access_findings *findings)
 {
 	const char *slash = strrchr(path, '/');
@@ -73,13 +57,14 @@ static void check_folder(const struct config *config, const char *key, const cha
 	if (may(folder, W_OK | X_OK))
 		return;
 	if (errno == ENOENT && is_made_at_start(folder))
-		say(&findings->warnings, config,
-		    "%s: the folder %s is not there yet; who starts the filter has to make it "
-		    "(systemd: RuntimeDirectory=, StateDirectory=)",
-		    key, folder);
+		config_fault(config, &findings->warnings, field,
+			     "the folder %s is not there yet; who starts the filter has to make it "
+			     "(systemd: RuntimeDirectory=, StateDirectory=)",
+			     folder);
 	else
-		say(&findings->faults, config, "%s: no %s can be made in the folder %s: %s", key,
-		    what, folder, strerror(errno));
+		config_fault(config, &findings->faults, field,
+			     "no %s can be made in the folder %s: %s", what, folder,
+			     strerror(errno));
 }
 
 static void check_user(const struct config *config, struct access_findings *findings)
@@ -87,14 +72,14 @@ static void check_user(const struct config *config, struct access_findings *find
 	const uid_t self = geteuid();
 
 	if (self == 0 && !config->user[0])
-		say(&findings->warnings, config,
-		    "user: empty; started by root the filter stays root, for no good. "
-		    "Right would be a user of its own");
+		config_fault(config, &findings->warnings, &config->user,
+			     "empty; started by root the filter stays root, for no good. "
+			     "Right would be a user of its own");
 	else if (self != 0 && config->user[0] && self != config->uid)
-		say(&findings->warnings, config,
-		    "user: only root can become %s; started by you the filter would not "
-		    "start",
-		    config->user);
+		config_fault(config, &findings->warnings, &config->user,
+			     "only root can become %s; started by you the filter would not "
+			     "start",
+			     config->user);
 }
 
 void access_check_start(const struct config *config, struct access_findings *findings)
@@ -104,37 +89,38 @@ void access_check_start(const struct config *config, struct access_findings *fin
 	check_user(config, findings);
 	/* One that is there was read already. */
 	if (config->mode == MODE_QUEUED && !config->stamp_key)
-		check_folder(config, "stamp_key_file", "key", config->stamp_key_file, findings);
+		check_folder(config, &config->stamp_key_file, "key", config->stamp_key_file,
+			     findings);
 	if (!config->socket_path)
 		return;
 	if (lstat(config->socket_path, &status) == 0 && !S_ISSOCK(status.st_mode))
-		say(&findings->faults, config, "socket: %s is there and is no socket",
-		    config->socket_path);
+		config_fault(config, &findings->faults, &config->socket,
+			     "%s is there and is no socket", config->socket_path);
 	else
-		check_folder(config, "socket", "socket", config->socket_path, findings);
+		check_folder(config, &config->socket, "socket", config->socket_path, findings);
 }
 
 /* ---- at work ---- */
 
-static void check_reload(const struct config *config, const char *key, const char *path,
+static void check_reload(const struct config *config, const void *field, const char *path,
 			 struct access_findings *findings)
 {
 	if (!may(path, R_OK))
-		say(&findings->warnings, config,
-		    "%s: %s cannot be read by the filter's user (%s): a reload will fail", key,
-		    path, strerror(errno));
+		config_fault(config, &findings->warnings, field,
+			     "%s cannot be read by the filter's user (%s): a reload will fail",
+			     path, strerror(errno));
 }
 
 static void check_account(const struct config *config, const struct account *account,
 			  struct access_findings *findings)
 {
-	check_reload(config, "api_key_file", account->api_key_file, findings);
+	check_reload(config, &account->api_key_file, account->api_key_file, findings);
 	/* It is read anew for connections: without it there are none. */
 	if (account->ca_file[0] && !may(account->ca_file, R_OK))
-		say(&findings->faults, config,
-		    "ca_file: %s cannot be read by the filter's user (%s): Cronofy cannot "
-		    "be reached",
-		    account->ca_file, strerror(errno));
+		config_fault(config, &findings->faults, &account->ca_file,
+			     "%s cannot be read by the filter's user (%s): Cronofy cannot "
+			     "be reached",
+			     account->ca_file, strerror(errno));
 }
 
 /* Accounts that take both from [cronofy] are told of once. */
@@ -146,15 +132,15 @@ static bool has_files_of(const struct account *account, const struct account *ot
 
 void access_check_work(const struct config *config, struct access_findings *findings)
 {
-	check_reload(config, "the configuration", config->file, findings);
+	check_reload(config, &config->file, config->file, findings); /* of no line */
 	for (size_t i = 0; i < config->account_count; i++)
 		if (i == 0 || !has_files_of(&config->accounts[i], &config->accounts[i - 1]))
 			check_account(config, &config->accounts[i], findings);
 	if (!may(config->temp_dir, W_OK | X_OK))
-		say(&findings->faults, config,
-		    "temp_dir: no file can be made in %s by the filter's user (%s): tagged "
-		    "mail above body_memory cannot be sent",
-		    config->temp_dir, strerror(errno));
+		config_fault(config, &findings->faults, &config->temp_dir,
+			     "no file can be made in %s by the filter's user (%s): tagged "
+			     "mail above body_memory cannot be sent",
+			     config->temp_dir, strerror(errno));
 }
 
 /* SQLite makes files beside it. */
@@ -162,9 +148,9 @@ void access_check_ledger(const struct config *config, struct access_findings *fi
 {
 	if (!config->ledger_file)
 		return;
-	check_folder(config, "ledger", "file", config->ledger_file, findings);
+	check_folder(config, &config->ledger_file, "ledger", config->ledger_file, findings);
 	if (!may(config->ledger_file, R_OK | W_OK) && errno != ENOENT && errno != ENOTDIR)
-		say(&findings->faults, config,
-		    "ledger: %s cannot be read and written by the filter's user: %s",
-		    config->ledger_file, strerror(errno));
+		config_fault(config, &findings->faults, &config->ledger_file,
+			     "%s cannot be read and written by the filter's user: %s",
+			     config->ledger_file, strerror(errno));
 }

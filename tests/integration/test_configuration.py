@@ -484,7 +484,7 @@ class TestDoubts:
     @needs_root
     @pytest.mark.parametrize("what, keys", [
         ("stamp_key_file: no key", "[milter]\nmode = queued\nstamp_key_file = {}/stamp.key\n"),
-        ("ledger: no file", "[milter]\nuser = nobody\n[ledger]\nfile = {}/ledger.db\n")],
+        ("file: no ledger", "[milter]\nuser = nobody\n[ledger]\nfile = {}/ledger.db\n")],
         ids=["stamp_key", "ledger"])
     def test_a_folder_that_cannot_be_used(self, folder, what, keys):
         (folder / "there").mkdir()  # root's
@@ -503,7 +503,7 @@ class TestDoubts:
         folder.folder("there", user="nobody")
         folder.write("there/ledger.db", "", 0o600)
         shutil.chown(folder / "api.key", "nobody")
-        assert f"ledger: {folder}/there/ledger.db cannot be read and written" in self.judge(
+        assert f"filter.conf:7: file: {folder}/there/ledger.db cannot be read and written" in self.judge(
             folder, f"{KEY}[milter]\nuser = nobody\n[ledger]\nfile = there/ledger.db\n", 78)
 
     def test_a_timeout_longer_than_the_deadline(self, folder):
