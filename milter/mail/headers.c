@@ -105,7 +105,7 @@ void headers_add(struct headers *headers, const char *tag, const char *name, con
 	}
 }
 
-/* Those that may be added: Content-Type, its encoding, MIME-Version, and a Message-ID at the gate. */
+/* Those that may be added: Content-Type, its encoding, MIME-Version, and a Message-ID at submission. */
 #define ADDITIONS 4
 
 size_t headers_most_edits(const struct headers *headers)

@@ -1,6 +1,6 @@
 /*
- * stamp: the tag as the gate hands it on to the cancel step in queued mode: what was decided at the
- * gate, and the proof that it was decided there.
+ * stamp: the tag as the first listener hands it on to the second one in queued mode: what was
+ * decided at the first, and the proof that it was decided there.
  *
  *	v1; account=NAME; id="ID"; recipient="ADDRESS"; probe=yes; time=SECONDS; mac=HEX
  *
@@ -9,7 +9,7 @@
  * HMAC-SHA-256 (RFC 2104, RFC 6234) over all of it, the envelope sender and the Message-ID.
  *
  * A stamp holds for one sender and one message, as often as it is shown: recipients are not in it,
- * because the MTA expands aliases after the gate.
+ * because the MTA expands aliases after the first listener.
  */
 #ifndef STAMP_H
 #define STAMP_H
@@ -29,8 +29,8 @@ struct stamp {
 	char account[STAMP_ACCOUNT_MAXIMUM + 1];
 	char id[TAG_ID_MAXIMUM + 1];
 	char recipient[ADDRESS_MAXIMUM + 1]; /* "" if the tag named none */
-	bool probe;                              /* nothing is to be cancelled */
-	long long time;                          /* seconds since 1970, when it was made */
+	bool probe;                          /* nothing is to be cancelled */
+	long long time;                      /* seconds since 1970, when it was made */
 };
 
 /* What a stamp is bound to, beside what it says. */

@@ -117,7 +117,7 @@ static bool check_stamp(const struct transaction *transaction, struct stamp *sta
 bool queued_check_stamp(const struct transaction *transaction, struct queued_now now,
 			struct request *request, struct verdict *why)
 {
-	struct stamp stamp;
+	struct stamp stamp = {.time = 0};
 
 	if (!check_stamp(transaction, &stamp, now, why))
 		return false;

@@ -13,6 +13,7 @@
 #define METRICS_H
 
 #include "buffer.h"
+#include "exposition.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,36 +62,13 @@ void metrics_set_config_loaded(struct metrics *metrics, long long when);
 /* ---- the page ---- */
 
 /*
- * Appends the source's series to the page by the functions below. Called on any thread, by several
+ * Appends the source's series to the page by the functions of exposition.h. Called on any thread, by several
  * at a time.
  */
 typedef void metrics_source(void *context, struct buffer *page);
 
 /* Adds a source, which must live as long as the metrics. False: there are METRICS_SOURCES. */
 bool metrics_add_source(struct metrics *metrics, metrics_source *source, void *context);
-
-struct metrics_label {
-	const char *name;
-	const char *value; /* any bytes: what is no UTF-8 is replaced */
-};
-
-enum metrics_type {
-	METRICS_COUNTER, /* only grows; its name ends in _total */
-	METRICS_GAUGE,
-	METRICS_HISTOGRAM,
-};
-
-/* The two lines in front of a metric's samples. `help` is one line without a backslash. */
-void metrics_write_head(struct buffer *page, const char *name, enum metrics_type type,
-			const char *help);
-
-/* A sample, with as many labels as there are. */
-void metrics_write_sample(struct buffer *page, const char *name, const struct metrics_label *labels,
-			  size_t label_count, double value);
-
-/* Head and one sample without labels. */
-void metrics_write_single(struct buffer *page, const char *name, enum metrics_type type,
-			  const char *help, double value);
 
 /* Appends the whole page. If page->failed afterwards, it is not to be shown. */
 void metrics_write_page(struct metrics *metrics, struct buffer *page);
