@@ -15,6 +15,7 @@ static pthread_mutex_t libical_lock = PTHREAD_MUTEX_INITIALIZER;
 #define FOLD_WIDTH 75 /* octets, the CRLF not counted (RFC 5545, 3.1) */
 #define JUDGED_LINE_LENGTH                                                                         \
 	2000 /* octets; libical's time grows with the square of a line's length */
+#define JUDGED_PARAMETERS  10   /* in one line; each costs libical as much as a line */
 
 /* ---- the text that is sent ---- */
 
@@ -50,10 +51,20 @@ struct work {
 	bool in_front; /* no component has begun inside the calendar */
 };
 
+/* What takes libical long is left out; a METHOD or UID written so it then does not find. */
+static bool is_for_libical(const struct ical_line *line)
+{
+	size_t parameters = 0;
+
+	for (size_t i = 0; i < line->parameters.length; i++)
+		parameters += line->parameters.at[i] == ';';
+	return line->whole.length <= JUDGED_LINE_LENGTH && parameters <= JUDGED_PARAMETERS;
+}
+
 static void write_line(struct work *work, const struct ical_line *line)
 {
 	append_folded(&work->text, line->whole);
-	if (line->whole.length <= JUDGED_LINE_LENGTH) {
+	if (is_for_libical(line)) {
 		buffer_append(&work->judged, line->whole.at, line->whole.length);
 		buffer_append_text(&work->judged, "\r\n");
 	}
