@@ -54,6 +54,7 @@ struct account {
 	char *api_key;      /* zeroed when the config goes */
 	char *ca_file;      /* "": the system's */
 	char *proxy;        /* "": none, whatever the environment says */
+	char *organizer;    /* the address that its invites have as ORGANIZER; "": not known */
 	long long timeout;  /* ms, of one call */
 	long long deadline; /* ms, of all tries of one message */
 	long long attempts;

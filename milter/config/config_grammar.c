@@ -1,6 +1,7 @@
 /* config_grammar: what single texts of the configuration have to look like. */
 #include "config_grammar.h"
 
+#include "address.h"
 #include "config.h"
 #include "headers.h"
 #include "socket_address.h"
@@ -82,6 +83,13 @@ bool config_is_redis(const char *value, struct problem *why)
 
 	explicit_bzero(&address, sizeof(address));
 	return good;
+}
+
+bool config_is_organizer(const char *value, struct problem *why)
+{
+	return expected(
+		why, !value[0] || address_is_valid(span_of_text(value)),
+		"the address that your invites have as ORGANIZER, such as desk@shop.example");
 }
 
 /* ---- URLs ---- */

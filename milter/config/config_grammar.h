@@ -44,6 +44,9 @@ bool config_is_redis(const char *value, struct problem *why);
  */
 bool config_is_cronofy_url(const char *value, struct problem *why);
 
+/* Nothing, or one address, user@domain. */
+bool config_is_organizer(const char *value, struct problem *why);
+
 /* Nothing, or the URL of a proxy. */
 bool config_is_proxy(const char *value, struct problem *why);
 

@@ -114,6 +114,8 @@ const struct config_key config_keys[] = {
 	{SECTION_CRONOFY, "ca_file", TYPE_PATH, ACCOUNT(ca_file), .initial = ""},
 	{SECTION_CRONOFY, "proxy", TYPE_URL, ACCOUNT(proxy), .initial = "",
 	 .check = config_is_proxy},
+	{SECTION_CRONOFY, "organizer", TYPE_TEXT, ACCOUNT(organizer), .initial = "",
+	 .check = config_is_organizer},
 	{SECTION_CRONOFY, "timeout", TYPE_DURATION, ACCOUNT(timeout), .initial = "20s", .least = 10,
 	 .most = 120 * SECOND},
 	{SECTION_CRONOFY, "deadline", TYPE_DURATION, ACCOUNT(deadline), .initial = "60s",

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define ADDRESS_SHOWN 100 /* bytes of an address in a reply that names several */
+
 bool check_suffix(const struct transaction *transaction, struct verdict *why)
 {
 	if (!transaction->envelope.suffixed || transaction->role != ROLE_SUBMISSION ||
@@ -138,6 +140,23 @@ bool check_account(const struct transaction *transaction, const struct account *
 			      "sender <%s> belongs to no Cronofy account here; send as another, "
 			      "or ask the administrator to add this one",
 			      transaction->sender);
+}
+
+bool check_organizer(const struct transaction *transaction, const struct request *request,
+		     struct verdict *why)
+{
+	const struct account *account = request->account;
+
+	if (!transaction->config->strict_calendar || request->tag.probe ||
+	    transaction_is_from_organizer(transaction, account))
+		return true;
+	return verdict_refuse(
+		why, OUTCOME_NOT_ORGANIZER,
+		"the invites of account %s have <%.*s> as organizer, and From is <%.*s>, so some "
+		"programs would not act on the cancellation. Nothing was cancelled; send it with "
+		"\"From: %.*s\"",
+		account->name, ADDRESS_SHOWN, account->organizer, ADDRESS_SHOWN,
+		transaction->headers.from, ADDRESS_SHOWN, account->organizer);
 }
 
 bool check_recipient_count(const struct transaction *transaction, const struct tag *tag,

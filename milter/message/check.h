@@ -35,6 +35,10 @@ bool check_sender(const struct transaction *transaction, struct verdict *why);
 bool check_account(const struct transaction *transaction, const struct account **account,
 		   struct verdict *why);
 
+/* From can be the ORGANIZER of the account's calendars, or strict_calendar does not ask for that. */
+bool check_organizer(const struct transaction *transaction, const struct request *request,
+		     struct verdict *why);
+
 /* There are no more recipients than this role takes with this tag. */
 bool check_recipient_count(const struct transaction *transaction, const struct tag *tag,
 			   struct verdict *why);

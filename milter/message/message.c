@@ -139,7 +139,8 @@ static enum message_next begin_stamping(struct message *message)
 	const struct transaction *transaction = &message->transaction;
 	struct verdict *why = &message->verdict;
 
-	if (!check_request(message) || !check_recipients(transaction, &message->request.tag, why) ||
+	if (!check_request(message) || !check_organizer(transaction, &message->request, why) ||
+	    !check_recipients(transaction, &message->request.tag, why) ||
 	    !check_size(transaction, 0, why) || !begin_attaching(message) ||
 	    !check_shape(&message->attach, why))
 		return decided(message);
@@ -150,10 +151,12 @@ static enum message_next begin_stamping(struct message *message)
 /* Whose invite it is, and the body: the rest waits for its end. */
 static enum message_next begin_cancelling(struct message *message)
 {
+	const struct transaction *transaction = &message->transaction;
 	struct request *request = &message->request;
+	struct verdict *why = &message->verdict;
 
-	if (!check_invite_recipient(&message->transaction, &request->tag, request->recipient,
-				    &message->verdict) ||
+	if (!check_organizer(transaction, request, why) ||
+	    !check_invite_recipient(transaction, &request->tag, request->recipient, why) ||
 	    !begin_attaching(message))
 		return decided(message);
 	message->work = WORK_CANCEL;

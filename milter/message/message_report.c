@@ -20,9 +20,24 @@ static void log_cancel(const struct cancel_result *result, struct log_line *line
 	log_number(line, "connects", result->new_connections);
 }
 
-static void log_calendar(const struct cancellation *cancellation, struct log_line *line)
+/* What the calendar says of itself; as long as there is none, what can be told without it. */
+static const char *warning_of(const struct message *message)
 {
+	const struct calendar *calendar = &message->cancellation.calendar;
+	const struct request *request = &message->request;
+
+	if (calendar->text.length > 0 || calendar->warning.text[0] || !request->account ||
+	    request->tag.probe ||
+	    transaction_is_from_organizer(&message->transaction, request->account))
+		return calendar->warning.text;
+	return "From is not the account's organizer";
+}
+
+static void log_calendar(const struct message *message, struct log_line *line)
+{
+	const struct cancellation *cancellation = &message->cancellation;
 	const struct calendar *calendar = &cancellation->calendar;
+	const char *warning = warning_of(message);
 
 	if (cancellation->kept)
 		log_field(line, "kept", cancellation->kept);
@@ -30,8 +45,8 @@ static void log_calendar(const struct cancellation *cancellation, struct log_lin
 		log_field(line, "uid", calendar->uid);
 	if (calendar->sequence[0])
 		log_field(line, "sequence", calendar->sequence);
-	if (calendar->warning.text[0])
-		log_field(line, "warning", calendar->warning.text);
+	if (warning[0])
+		log_field(line, "warning", warning);
 	if (calendar->mended.text[0])
 		log_field(line, "mended", calendar->mended.text);
 }
@@ -92,7 +107,7 @@ void message_write_log(const struct message *message, long long ms)
 		log_field(&line, "login", transaction->login);
 	log_field(&line, "message_id", or_dash(headers->message_id));
 	log_cancel(&message->cancellation.result, &line);
-	log_calendar(&message->cancellation, &line);
+	log_calendar(message, &line);
 	/* A probe goes the way of tagged mail: what has signed it, signs that too early. */
 	if (headers->signed_already &&
 	    (message->attach.has_calendar || message->verdict.outcome == OUTCOME_PROBE))

@@ -45,6 +45,9 @@ static const struct outcome_row rows[] = {
 		 false, "direct mode, or a header with recipient=, allows one recipient"},
 	[OUTCOME_NO_ACCOUNT] = {"no_account", ACTION_REJECT, "550", "5.7.1", LOG_LEVEL_INFO,
 				CHOICE_NONE, false, "the sender belongs to no account"},
+	[OUTCOME_NOT_ORGANIZER] =
+		{"not_organizer", ACTION_REJECT, "554", "5.6.0", LOG_LEVEL_INFO, CHOICE_NONE, false,
+		 "strict_calendar = yes, and From is not the account's organizer"},
 	[OUTCOME_TOO_LARGE] = {"too_large", ACTION_REJECT, "552", "5.3.4", LOG_LEVEL_INFO,
 			       CHOICE_NONE, false, "the message is larger than max_message_size"},
 	[OUTCOME_BAD_HEADERS] = {"bad_headers", ACTION_REJECT, "554", "5.6.0", LOG_LEVEL_INFO,

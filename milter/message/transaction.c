@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 struct transaction transaction_new(void)
@@ -122,4 +123,11 @@ bool transaction_is_for_archive(const struct transaction *transaction)
 {
 	return transaction->envelope.count == 1 &&
 	       policy_is_archive(transaction->config, envelope_first(&transaction->envelope));
+}
+
+bool transaction_is_from_organizer(const struct transaction *transaction,
+				   const struct account *account)
+{
+	return !account->organizer[0] ||
+	       strcasecmp(account->organizer, transaction->headers.from) == 0;
 }

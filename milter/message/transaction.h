@@ -83,6 +83,10 @@ bool transaction_ensure_message_id(struct transaction *transaction);
 /* Its one recipient is the archive's, whom the MTA itself adds to all mail. */
 bool transaction_is_for_archive(const struct transaction *transaction);
 
+/* From is the account's organizer, or the configuration does not say who that is. */
+bool transaction_is_from_organizer(const struct transaction *transaction,
+				   const struct account *account);
+
 /* Forgets everything; memory is kept for the next one. */
 void transaction_clear(struct transaction *transaction);
 void transaction_free(struct transaction *transaction);

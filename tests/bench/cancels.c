@@ -129,6 +129,7 @@ int main(int count, char **arguments)
 		.ca_file = count == 7 ? arguments[2] : NULL,
 		.api_key = count == 7 ? arguments[3] : NULL,
 		.proxy = (char[]){""},
+		.organizer = (char[]){""},
 		.timeout = CALL_TIMEOUT,
 		.deadline = CALL_TIMEOUT,
 		.attempts = 1,

@@ -272,7 +272,8 @@ def test_takes_documented_values_of_milter(folder, line):
 
 @pytest.mark.parametrize("line", [
     "timeout = 250ms", "deadline = 4m", "attempts = 1", "data_center = sg", "proxy =",
-    "proxy = http://proxy.example:3128", "url =", "ca_file ="])
+    "proxy = http://proxy.example:3128", "url =", "ca_file =", "organizer =",
+    "organizer = desk@shop.example"])
 def test_takes_documented_values_of_cronofy(folder, line):
     assert_right(folder, KEY + line + "\n")
 
@@ -510,6 +511,21 @@ class TestDoubts:
         said = self.judge(folder, f"{KEY}timeout = 20s\ndeadline = 10s\n")
         assert (f"warning: {folder}/filter.conf:4: timeout: 20000 ms, of one call, is longer than "
                 "the deadline (10000 ms)") in said
+
+    @pytest.mark.parametrize("senders", ["app@shop.example", "@shop.example, @shop2.example",
+                                         "@notinvites.example", "@s.invites.exampl"])
+    def test_an_organizer_whom_no_sender_can_be(self, folder, senders):
+        said = self.judge(folder, f"{KEY}organizer = organizer@invites.example\n"
+                                  f"[account shop]\nsenders = {senders}\n")
+        assert (f"warning: {folder}/filter.conf:4: organizer: no sender of account shop has the "
+                "domain of organizer@invites.example") in said
+
+    @pytest.mark.parametrize("account", [
+        "senders = desk@Shop.example", "senders = @shop.example", "senders = *",
+        "senders = @bounces.shop.example", "senders = @example", "senders = a@b.example\nlogins = x",
+        "senders = a@b.example\norganizer ="])
+    def test_no_organizer_whom_a_sender_may_be(self, folder, account):
+        assert_right(folder, f"{KEY}organizer = desk@shop.example\n[account shop]\n{account}\n")
 
     @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
     def test_trust_in_everybody(self, folder, network):

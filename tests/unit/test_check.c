@@ -230,6 +230,56 @@ static void a_login_that_is_too_long_has_no_account(void **state)
 	free(login);
 }
 
+/* ---- organizer ---- */
+
+static void strict_calendar_wants_from_to_be_the_organizer(void **state)
+{
+	const struct {
+		const char *from;
+		bool good;
+	} cases[] = {
+		{"Desk <Desk@shop.example>", true},
+		{"desk@SHOP.example", true},
+		{"\"Desk, the <one>\" <desk@shop.example>", true},
+		{"desk@shop.example.evil.example", false},
+		{"desk@shop.exampl", false},
+		{"\"desk@shop.example\" <other@shop.example>", false},
+		{NULL, false},
+	};
+	const struct transaction_origin origin = transactions_origin();
+	const struct request request = {.account = &accounts[0]};
+
+	(void)state;
+	accounts[0].organizer = (char[]){"desk@shop.example"};
+	config.strict_calendar = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin_again(&origin);
+		if (cases[i].from)
+			transactions_header(&transaction, "From", cases[i].from);
+		if (cases[i].good)
+			assert_true(check_organizer(&transaction, &request, &verdict));
+		else
+			assert_refused(check_organizer(&transaction, &request, &verdict),
+				       OUTCOME_NOT_ORGANIZER, "From: desk@shop.example");
+	}
+}
+
+static void the_organizer_matters_only_where_it_is_known_and_asked_for(void **state)
+{
+	const struct request request = {.account = &accounts[0]};
+	const struct request probe = {.account = &accounts[0], .tag = {.probe = true}};
+
+	(void)state;
+	transactions_header(&transaction, "From", "app@acme.example");
+	config.strict_calendar = true;
+	assert_true(check_organizer(&transaction, &request, &verdict));
+	accounts[0].organizer = (char[]){"desk@shop.example"};
+	assert_false(check_organizer(&transaction, &request, &verdict));
+	assert_true(check_organizer(&transaction, &probe, &verdict));
+	config.strict_calendar = false;
+	assert_true(check_organizer(&transaction, &request, &verdict));
+}
+
 /* ---- recipients ---- */
 
 static void each_role_takes_its_number_of_recipients(void **state)
@@ -400,6 +450,8 @@ int main(void)
 		test(a_sender_without_domain_is_no_good_for_a_stamp),
 		test(an_account_is_the_logins_or_the_senders),
 		test(a_login_that_is_too_long_has_no_account),
+		test(strict_calendar_wants_from_to_be_the_organizer),
+		test(the_organizer_matters_only_where_it_is_known_and_asked_for),
 		test(each_role_takes_its_number_of_recipients),
 		test(recipients_without_memory_are_not_too_many),
 		test(each_recipient_can_be_an_invites),

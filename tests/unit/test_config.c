@@ -94,6 +94,7 @@ static void every_key_has_the_documented_default(void **state)
 	assert_int_equal(account->requests_per_minute, 500);
 	assert_int_equal(account->breaker_failures, 5);
 	assert_int_equal(account->breaker_pause, 30000);
+	assert_string_equal(account->organizer, "");
 	assert_string_equal(config->redis, "");
 	assert_null(config->redis_password);
 	assert_string_equal(config->redis_prefix, "cancel-invite-milter:");
@@ -153,7 +154,7 @@ static void reads_every_key(void **state)
 		"[cronofy]\ndata_center = uk\napi_key_file = key\nca_file = key\n"
 		"proxy = http://proxy.example:3128\ntimeout = 10ms\ndeadline = 4m\nattempts = 10\n"
 		"requests_per_second = 4\nrequests_per_minute = 100000\nbreaker_failures = 1\n"
-		"breaker_pause = 10ms\n"
+		"breaker_pause = 10ms\norganizer = desk@shop.example\n"
 		"[redis]\nurl = redis://joe:@cache.example:7000/3\npassword_file = other-key\n"
 		"prefix = x:\nshare = 1/4\n");
 	const struct account *account = &config->accounts[0];
@@ -190,6 +191,7 @@ static void reads_every_key(void **state)
 	assert_int_equal(account->requests_per_minute, 100000);
 	assert_int_equal(account->breaker_failures, 1);
 	assert_int_equal(account->breaker_pause, 10);
+	assert_string_equal(account->organizer, "desk@shop.example");
 	assert_string_equal(config->redis_address.host, "cache.example");
 	assert_int_equal(config->redis_address.port, 7000);
 	assert_int_equal(config->redis_address.database, 3);
@@ -374,6 +376,8 @@ static const struct {
 	{KEY "requests_per_minute = 60000001\n", 3, "from 1 to 60000000"},
 	{KEY "breaker_failures = 0\n", 3, "from 1 to 1000"},
 	{KEY "breaker_pause = 1ms\n", 3, "from 10ms to"},
+	{KEY "organizer = desk\n", 3, "the address that your invites have as ORGANIZER"},
+	{KEY "organizer = mailto:a@b.example, c@d.example\n", 3, "as ORGANIZER"},
 	{KEY "requests_per_second = 2\n[redis]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
 	{KEY "requests_per_minute = 2\n[redis]\nshare = 1/3\n", 3, "cannot be shared by 3 filters"},
 	{KEY "[redis]\nca_file = none\n", 4, "ca_file: "},
@@ -384,8 +388,7 @@ static const struct {
 	{KEY "[redis]\nshare = 0.5\n", 4, "1/N"},
 	{KEY "[redis]\nurl = cache.example\n", 4, "expected redis://"},
 	{KEY "[redis]\npassword_file = nothing\n", 4, "password_file: "},
-	{KEY "[redis]\nurl = redis://:a@h\npassword_file = key\n", 5,
-	 "a password in url too"},
+	{KEY "[redis]\nurl = redis://:a@h\npassword_file = key\n", 5, "a password in url too"},
 	{KEY "[redis]\nattempts = 1\n", 4, "unknown key in [redis]"},
 	{KEY "attempts = 11\n", 3, "from 1 to 10"},
 	{"[milter]\nsocket_mode = 0888\n" KEY, 2, "octal"},

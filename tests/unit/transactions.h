@@ -21,13 +21,14 @@ static inline void transactions_reset(void)
 		.api_key = "key",
 		.ca_file = "",
 		.proxy = "",
+		.organizer = "",
 		.timeout = 1000,
 		.deadline = 1000,
 		.attempts = 1,
 		.senders = {acme, 2},
 		.logins = {login, 1},
 	};
-	accounts[1] = (struct account){.name = "globex", .senders = {globex, 1}};
+	accounts[1] = (struct account){.name = "globex", .organizer = "", .senders = {globex, 1}};
 	config = (struct config){
 		.references = 1,
 		.header = "X-Cancel-Invite",
