@@ -29,15 +29,20 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wstrict-proto
 HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 SANITIZE =
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(INCLUDES) $(SYSTEMD_FLAGS) $(WARNINGS) -MMD -MP -pthread \
+	-DSYSCONFDIR='"$(SYSCONFDIR)"' $(INCLUDES) $(SYSTEMD_FLAGS) $(REDIS_TLS_FLAGS) $(WARNINGS) -MMD -MP -pthread \
 	$(if $(SANITIZE),-fno-omit-frame-pointer $(SANITIZE),$(HARDENING)) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SANITIZE),$(SANITIZE),-pie -Wl,-z,relro,-z,now) $(LDFLAGS)
-LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3 -lhiredis $(SYSTEMD_LIBS)
+LIBS = -lmilter -lcurl -lcjson -lical -lcrypto -lmicrohttpd -lsqlite3 -lhiredis $(REDIS_TLS_LIBS) $(SYSTEMD_LIBS)
 
 # Telling systemd how the filter is: SYSTEMD=no leaves it out where there is libsystemd.
 SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo yes || echo no)
 SYSTEMD_LIBS = $(if $(filter yes,$(SYSTEMD)),-lsystemd)
 SYSTEMD_FLAGS = $(if $(filter yes,$(SYSTEMD)),-DHAVE_SYSTEMD)
+
+# TLS to Redis, where hiredis has it (1.0 and later).
+REDIS_TLS := $(shell pkg-config --exists hiredis_ssl 2>/dev/null && echo yes || echo no)
+REDIS_TLS_LIBS = $(if $(filter yes,$(REDIS_TLS)),-lhiredis_ssl -lssl)
+REDIS_TLS_FLAGS = $(if $(filter yes,$(REDIS_TLS)),-DHAVE_HIREDIS_SSL)
 
 # Each folder is a room; milter/README.md draws them.
 ROOMS = $(wildcard milter/*/)
@@ -192,7 +197,7 @@ fuzz-%: build/fuzz/fuzz_%
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out milter/main.c,$(SOURCES)) $(FUZZ_HEADERS)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(INCLUDES) $(SYSTEMD_FLAGS) -g -O1 -pthread \
+	$(Q)clang -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(INCLUDES) $(SYSTEMD_FLAGS) $(REDIS_TLS_FLAGS) -g -O1 -pthread \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o $@ $(filter %.c,$^) $(LIBS)
 
@@ -208,7 +213,7 @@ lint:
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
 		--error-exitcode=1 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) milter
 	$(Q)if command -v shellcheck >/dev/null; then shellcheck -x conf/setup/cancel-invite-setup; fi
-	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) $(SYSTEMD_FLAGS) -pthread
+	$(Q)clang-tidy --quiet $(SOURCES) -- -std=c11 -D_GNU_SOURCE -DVERSION='""' $(INCLUDES) $(SYSTEMD_FLAGS) $(REDIS_TLS_FLAGS) -pthread
 
 # ---- installing ----
 

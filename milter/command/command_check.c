@@ -7,6 +7,7 @@
 #include "output.h"
 #include "postfix_check.h"
 #include "privileges.h"
+#include "redis_store.h"
 #include "unit_check.h"
 
 #include <stdio.h>
@@ -71,6 +72,8 @@ int command_check(const struct invocation *invocation)
 
 	access_check_start(config, &findings);
 	unit_check(config, &findings.faults);
+	if (config->redis_address.tls && !redis_store_has_tls())
+		buffer_append_text(&findings.faults, REDIS_WITHOUT_TLS "\n");
 	check_postfix(config, &postfix_warnings); /* as who we are: its files may not be for all */
 	if (geteuid() == 0 && !privileges_drop(config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);

@@ -141,6 +141,8 @@ struct config {
 	char *redis_ca_file;       /* whose certificates it may have; "": the system's */
 	char *redis_password_file; /* "": none */
 	char *redis_password;      /* what it holds, or NULL; zeroed */
+	char *redis_secret_file;   /* "": the stamp key is the secret */
+	char *redis_secret;        /* what it holds, or NULL; zeroed */
 	struct redis_address redis_address;
 	char *redis_prefix;
 	long long share_of; /* how many filters share a budget */

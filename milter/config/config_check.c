@@ -24,6 +24,12 @@ static void check_ledger(const struct config *config, struct buffer *faults)
 	if (config->ledger_shared && !config->redis[0])
 		config_fault(config, faults, &config->ledger_shared,
 			     "it takes a Redis; name one in [redis]: url = redis://host");
+	/* Where stamps are made there is a key, from the first start on. */
+	if (config->ledger_shared && !config->redis_secret_file[0] && !config->stamp_key &&
+	    config->mode != MODE_QUEUED)
+		config_fault(config, faults, &config->ledger_shared,
+			     "it takes a secret that all hosts know; name its file in [redis]: "
+			     "secret_file = PATH");
 }
 
 static void check_redis(struct config *config, struct buffer *faults)

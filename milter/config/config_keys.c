@@ -96,6 +96,8 @@ const struct config_key config_keys[] = {
 	 .takes_restart = true},
 	{SECTION_REDIS, "password_file", TYPE_PATH, FILTER(redis_password_file), .initial = "",
 	 .takes_restart = true},
+	{SECTION_REDIS, "secret_file", TYPE_PATH, FILTER(redis_secret_file), .initial = "",
+	 .takes_restart = true},
 	{SECTION_REDIS, "ca_file", TYPE_PATH, FILTER(redis_ca_file), .initial = "",
 	 .takes_restart = true},
 	{SECTION_REDIS, "prefix", TYPE_TEXT, FILTER(redis_prefix),

@@ -117,11 +117,12 @@ static void read_redis_files(struct config *config, struct buffer *faults)
 	struct problem why;
 
 	check_ca_file(config, (const char *const *)&config->redis_ca_file, faults);
-	if (!config->redis_password_file[0])
-		return;
-	config->redis_password = key_file_read(config->redis_password_file, &why);
-	if (!config->redis_password)
+	if (config->redis_password_file[0] &&
+	    !(config->redis_password = key_file_read(config->redis_password_file, &why)))
 		config_fault(config, faults, &config->redis_password_file, "%s", why.text);
+	if (config->redis_secret_file[0] &&
+	    !(config->redis_secret = key_file_read(config->redis_secret_file, &why)))
+		config_fault(config, faults, &config->redis_secret_file, "%s", why.text);
 }
 
 static void read_account_files(const struct config *config, struct account *account,

@@ -116,14 +116,21 @@ void config_show_keys(struct buffer *out)
 
 /* ---- what a reload does not change ---- */
 
+static bool is_another(const char *before, const char *after)
+{
+	return strcmp(before ? before : "", after ? after : "") != 0;
+}
+
 static bool is_changed(const struct config *old, const struct config *new,
 		       const struct config_key *key)
 {
-	const char *const before = old->redis_password, *const after = new->redis_password;
+	const void *const field = config_key_field(key, old);
 
-	/* Of a password file what it holds counts as well. */
-	if (config_key_field(key, old) == &old->redis_password_file &&
-	    strcmp(before ? before : "", after ? after : "") != 0)
+	/* Of a file with a secret what it holds counts as well. */
+	if (field == &old->redis_password_file &&
+	    is_another(old->redis_password, new->redis_password))
+		return true;
+	if (field == &old->redis_secret_file && is_another(old->redis_secret, new->redis_secret))
 		return true;
 	return !config_value_is_same(key, old, new);
 }

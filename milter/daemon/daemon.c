@@ -179,12 +179,16 @@ static bool share_budgets(struct server *server, const struct config *config, st
 		.address = &config->redis_address,
 		.password = config->redis_password,
 		.prefix = config->redis_prefix,
-		.secret = config->stamp_key,
+		.secret = config->redis_secret ? config->redis_secret : config->stamp_key,
 	};
 	struct redis_store *store;
 
 	if (!config->redis[0])
 		return true;
+	if (config->redis_address.tls && !redis_store_has_tls()) {
+		problem_set(why, REDIS_WITHOUT_TLS);
+		return false;
+	}
 	store = redis_store_new(&settings);
 	server->services.store = store;
 	if (store)

@@ -205,8 +205,7 @@ static bool start_tls(struct redis_connection *connection, const struct redis_ad
 {
 	(void)connection;
 	(void)address;
-	problem_set(why, "rediss: this filter was built without TLS for Redis, which takes hiredis "
-			 "1.0 or later with hiredis_ssl");
+	problem_set(why, "this filter was built without TLS for Redis");
 	return false;
 }
 #endif

@@ -10,6 +10,11 @@
 
 /* ---- a store ---- */
 
+bool redis_store_has_tls(void)
+{
+	return redis_connection_has_tls();
+}
+
 /* The secret has other uses (it may be the stamps'): a key of its own comes of it. */
 static bool make_mac_key(struct redis_store *store, const char *secret)
 {

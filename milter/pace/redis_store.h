@@ -30,6 +30,14 @@
 
 struct redis_store;
 
+/* Can this build speak TLS with a Redis (rediss://)? */
+bool redis_store_has_tls(void);
+
+/* What to say if it is to and cannot. */
+#define REDIS_WITHOUT_TLS                                                                            \
+	"[redis] url: rediss:// takes a build with hiredis 1.0 or later and its hiredis_ssl, which " \
+	"this is not (Debian 13 has it)"
+
 /* Everything is copied. */
 struct redis_store_settings {
 	const struct redis_address *address;

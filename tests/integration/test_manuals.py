@@ -170,7 +170,8 @@ def with_key(section, line):
     if line.startswith("api_key_file"):
         return f"[cronofy]\n{line}\n"
     heading = "account acme" if section == "account" else section
-    redis = "[redis]\nurl = redis://cache.example\n" if line.startswith("shared") else ""
+    redis = ("[redis]\nurl = redis://cache.example\nsecret_file = api.key\n"
+             if line.startswith("shared") else "")
     return f"[cronofy]\napi_key_file = api.key\n{redis}[{heading}]\n{line}\n"
 
 

@@ -375,11 +375,15 @@ class TestSharedCalendars:
     @pytest.fixture(autouse=True)
     def secret(self, workdir):
         """What both filters know, and who may only write to Redis does not."""
-        self.keys = {"stamp_key_file": workdir.write("stamp.key", "s" * 40, 0o600)}
+        self.secret_file = workdir.write("redis.secret", "s" * 40, 0o600)
 
     def two(self, start, redis, **ledger):
-        return [start(milter=self.keys, redis={"url": redis.address, "share": "1/2"},
-                      ledger=ledger) for _ in range(2)]
+        keys = {"url": redis.address, "share": "1/2", "secret_file": self.secret_file}
+        return [start(redis=keys, ledger=ledger) for _ in range(2)]
+
+    def test_need_a_secret(self, start, redis):
+        with pytest.raises(AssertionError, match="shared: .*a secret that all hosts know"):
+            start(redis={"url": redis.address}, ledger={"shared": True})
 
     def test_are_found_by_the_other_host(self, start, cronofy, redis):
         one, other = self.two(start, redis, shared=True)
