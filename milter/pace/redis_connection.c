@@ -25,6 +25,7 @@ struct redis_connection {
 	const redisReplyObjectFunctions *original;
 #ifdef HAVE_HIREDIS_SSL
 	SSL_CTX *tls;
+	SSL *session; /* the context's */
 #endif
 };
 
@@ -173,8 +174,6 @@ static SSL *new_session(SSL_CTX *tls, const char *host)
 static bool start_tls(struct redis_connection *connection, const struct redis_address *address,
 		      struct problem *why)
 {
-	SSL *session = NULL;
-
 	connection->tls = SSL_CTX_new(TLS_client_method());
 	if (!connection->tls ||
 	    SSL_CTX_set_min_proto_version(connection->tls, TLS1_2_VERSION) != 1) {
@@ -189,15 +188,25 @@ static bool start_tls(struct redis_connection *connection, const struct redis_ad
 			    address->ca_file[0] ? ": " : "", address->ca_file);
 		return false;
 	}
-	session = new_session(connection->tls, address->host);
-	if (!session) {
+	connection->session = new_session(connection->tls, address->host);
+	if (!connection->session) {
 		problem_set(why, "no memory for TLS");
 		return false;
 	}
-	if (redisInitiateSSL(connection->context, session) == REDIS_OK)
+	if (redisInitiateSSL(connection->context, connection->session) == REDIS_OK)
 		return true;
 	problem_set(why, "TLS: %.400s", connection->context->errstr);
 	return false;
+}
+
+/* hiredis does not say why a certificate would not do. */
+static void explain_tls(const struct redis_connection *connection, struct problem *why)
+{
+	const long result =
+		connection->session ? SSL_get_verify_result(connection->session) : X509_V_OK;
+
+	if (result != X509_V_OK)
+		problem_set(why, "its certificate: %.400s", X509_verify_cert_error_string(result));
 }
 #else
 static bool start_tls(struct redis_connection *connection, const struct redis_address *address,
@@ -207,6 +216,12 @@ static bool start_tls(struct redis_connection *connection, const struct redis_ad
 	(void)address;
 	problem_set(why, "this filter was built without TLS for Redis");
 	return false;
+}
+
+static void explain_tls(const struct redis_connection *connection, struct problem *why)
+{
+	(void)connection;
+	(void)why;
 }
 #endif
 
@@ -292,6 +307,7 @@ struct redis_connection *redis_connection_open(const struct redis_address *addre
 		if ((!address->tls || start_tls(connection, address, why)) &&
 		    log_in(connection, address, deadline, why))
 			return connection;
+		explain_tls(connection, why);
 	}
 	redis_connection_close(connection);
 	return NULL;
