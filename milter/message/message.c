@@ -30,7 +30,7 @@ void message_clear(struct message *message)
 	if (!message->transaction.config)
 		return; /* there is nothing since the last time: most mail passes here twice */
 	if (message->is_active)
-		active_leave(services->active);
+		active_leave(services->active, message->request.account->name);
 	attach_free(&message->attach);
 	cancellation_free(&message->cancellation);
 	header_edits_free(&message->edits);
@@ -270,16 +270,34 @@ static void stamp(struct message *message)
 	}
 }
 
+static struct active_limits active_limits_of(const struct message *message)
+{
+	const struct config *config = message->transaction.config;
+
+	return (struct active_limits){.most = (size_t)config->max_active,
+				      .accounts = config->account_count};
+}
+
 static bool become_active(struct message *message)
 {
-	struct active *active = message->services->active;
+	const struct active_limits limits = active_limits_of(message);
+	const char *account = message->request.account->name;
 
-	message->is_active = active_take(active, (size_t)message->transaction.config->max_active);
-	if (message->is_active)
+	switch (active_take(message->services->active, account, &limits)) {
+	case ACTIVE_FREE:
+		message->is_active = true;
 		return true;
-	if (active_is_closed(active))
+	case ACTIVE_CLOSED:
 		return verdict_refuse(&message->verdict, OUTCOME_STOPPING,
 				      "the filter is being stopped; try again later");
+	case ACTIVE_SHARED:
+		return verdict_refuse(
+			&message->verdict, OUTCOME_BUSY,
+			"too many messages of account %s wait for Cronofy; try again later",
+			account);
+	case ACTIVE_FULL:
+		break;
+	}
 	return verdict_refuse(&message->verdict, OUTCOME_BUSY,
 			      "too many messages wait for Cronofy; try again later");
 }
@@ -326,9 +344,11 @@ static void cancel(struct message *message, cancel_progress *progress, void *con
 
 bool message_may_wait(const struct message *message)
 {
-	return message->work == WORK_STRIP ||
-	       active_has_room(message->services->active,
-			       (size_t)message->transaction.config->max_active);
+	const struct active_limits limits = active_limits_of(message);
+	const struct account *account = message->request.account;
+
+	return message->work == WORK_STRIP || !account ||
+	       active_look(message->services->active, account->name, &limits) == ACTIVE_FREE;
 }
 
 void message_finish(struct message *message, cancel_progress *progress, void *context)

@@ -53,7 +53,7 @@ enum message_next message_add_body(struct message *message, const char *data, si
 
 /* ---- the end ---- */
 
-/* May message_finish() wait? Not if max_active are active already: then it only says so. */
+/* May message_finish() wait? Not if too many are active already: then it only says so. */
 bool message_may_wait(const struct message *message);
 
 /*
