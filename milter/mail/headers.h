@@ -17,6 +17,9 @@
  * could have the MTA do.
  */
 #define HEADERS_EDITS_MAXIMUM 50
+
+/* Bytes of all headers of a message that is changed: each change makes Postfix read through them. */
+#define HEADERS_BYTES_MAXIMUM ((size_t)1024 * 1024)
 #define HEADERS_TAG_MAXIMUM   ((size_t)16 * 1024)
 #define HEADERS_NAME_MAXIMUM  79 /* bytes, of the name of a Content-* field */
 

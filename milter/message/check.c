@@ -38,6 +38,11 @@ bool check_edits(const struct transaction *transaction, struct verdict *why)
 {
 	const struct headers *headers = &transaction->headers;
 
+	if (headers->bytes > HEADERS_BYTES_MAXIMUM)
+		return verdict_refuse(
+			why, OUTCOME_BAD_HEADERS,
+			"%zu bytes of headers; this filter changes none in more than %zu",
+			headers->bytes, HEADERS_BYTES_MAXIMUM);
 	return headers_most_edits(headers) <= HEADERS_EDITS_MAXIMUM ||
 	       verdict_refuse(
 		       why, OUTCOME_BAD_HEADERS,

@@ -22,7 +22,7 @@ bool check_suffix(const struct transaction *transaction, struct verdict *why);
 /* Routed mode: tagged mail is where only the MTA's own routing can bring it. */
 bool check_listener(const struct transaction *transaction, struct verdict *why);
 
-/* There are few enough headers that may have to be changed. */
+/* It is little enough work to change its headers. */
 bool check_edits(const struct transaction *transaction, struct verdict *why);
 
 /* There is one tag, and it can be read. */

@@ -63,6 +63,17 @@ def test_more_than_fifty_changes_are_refused_before_anything_is_cancelled(
     running.wait_for_log("result=bad_headers")
 
 
+@pytest.mark.parametrize("way", ("trusted", "trusted_gate", "stripped", "stripped_gate"))
+def test_more_than_a_mebibyte_of_headers_is_not_changed(start_filter, cronofy, way):
+    sections, options = WAYS[way]
+    running = start_filter(**sections)
+    for line, count in (("X-Short: " + "y" * 100, 10_000), ("X-Long: " + "y" * 60_000, 18)):
+        with MilterSession(running.socket) as mta:
+            result = mta.deliver(mail(TAG, *[line] * count), **options)
+        assert result.reply.startswith("554 5.6.0 ") and "bytes of headers" in result.reply, result
+    assert not cronofy.requests()
+
+
 @pytest.mark.parametrize("way", ("stripped", "kept"))
 def test_fifty_changes_are_made(start_filter, cronofy, way):
     sections, options = WAYS[way]
