@@ -2,7 +2,7 @@
 """Runs the benchmarks and prints one table: run.py BUILD [NAME]…
 
 NAME is untagged, calendars, rewriting, cancelling, ledger, pacing, postfix, queued,
-queued_sendmail or bulk; without any, all are run.
+queued_sendmail, bulk or headers; without any, all are run.
 
 Nothing here fails because a machine is slow: each figure stands beside a baseline of the same
 run, and beside its target.
@@ -16,13 +16,14 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import (bulk, calendars, cancelling, ledger, pacing, postfix, queued,  # noqa: E402
-                   queued_sendmail, rewriting, table, untagged)
+from bench import (bulk, calendars, cancelling, headers, ledger, pacing, postfix,  # noqa: E402
+                   queued, queued_sendmail, rewriting, table, untagged)
 from lab import tools  # noqa: E402
 
 BENCHES = {"untagged": untagged, "calendars": calendars, "rewriting": rewriting,
            "cancelling": cancelling, "ledger": ledger, "pacing": pacing, "postfix": postfix,
-           "queued": queued, "queued_sendmail": queued_sendmail, "bulk": bulk}
+           "queued": queued, "queued_sendmail": queued_sendmail, "bulk": bulk,
+           "headers": headers}
 
 
 def main(build, *names):
