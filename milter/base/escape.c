@@ -30,6 +30,13 @@ void escape_json(struct buffer *out, const char *text)
 			i += n;
 			continue;
 		}
+		if (n > 0 && utf8_is_misleading(text + i, n)) {
+			/* U+2000 and the six bits of each of the last two bytes. */
+			buffer_printf(out, "\\u20%02x",
+				      (unsigned int)((text[i + 1] & 0x3) << 6 | (text[i + 2] & 0x3f)));
+			i += n;
+			continue;
+		}
 		if (text[i] == '"' || text[i] == '\\')
 			buffer_append_text(out, "\\");
 		i += append_character(out, text + i, length - i);

@@ -9,7 +9,7 @@
  * well-formed sequence becomes U+FFFD.
  */
 
-/* With its quotation marks; control characters as \u00NN. */
+/* With its quotation marks; control and misleading characters (utf8.h) as \uNNNN. */
 void escape_json(struct buffer *out, const char *text);
 
 /*

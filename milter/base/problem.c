@@ -42,7 +42,7 @@ const char *problem_quote(char *out, size_t size, const char *text, size_t lengt
 		char piece[5];
 		size_t piece_length = n;
 
-		if (n == 0 || utf8_is_control(text + i, n)) {
+		if (n == 0 || utf8_is_control(text + i, n) || utf8_is_misleading(text + i, n)) {
 			n = 1;
 			piece_length = (size_t)snprintf(piece, sizeof(piece), "\\x%02x",
 							(unsigned char)text[i]);

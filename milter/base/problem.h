@@ -30,7 +30,7 @@ void problem_cannot_tell(struct problem *problem, const char *format, ...)
 
 /*
  * Writes `length` bytes of `text` into `out` (of `size` bytes) so that they can be shown: control
- * characters and invalid UTF-8 become \xNN, what does not fit is cut and ends in "...".
+ * characters, misleading ones (utf8.h) and invalid UTF-8 become \xNN, what does not fit is cut and ends in "...".
  * Gives `out`.
  */
 const char *problem_quote(char *out, size_t size, const char *text, size_t length);

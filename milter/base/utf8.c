@@ -41,6 +41,16 @@ bool utf8_is_control(const char *text, size_t n)
 	return n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
 }
 
+bool utf8_is_misleading(const char *text, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	if (n != 3 || s[0] != 0xe2)
+		return false;
+	return (s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
+	       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+}
+
 bool utf8_has_control(const char *text, size_t length)
 {
 	for (size_t i = 0, n; i < length; i += n) {

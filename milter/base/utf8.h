@@ -15,6 +15,12 @@ bool utf8_is_control(const char *text, size_t n);
 /* Is there a control character in the text? Bytes that are no UTF-8 are none. */
 bool utf8_has_control(const char *text, size_t length);
 
+/*
+ * Is it a character that makes a line look other than it is: a line or paragraph separator
+ * (U+2028-2029), or one that turns the direction of the text around it (U+202A-202E, U+2066-2069)?
+ */
+bool utf8_is_misleading(const char *text, size_t n);
+
 /* Are all bytes below 0x80? */
 bool utf8_is_ascii(const char *text, size_t length);
 

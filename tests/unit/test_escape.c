@@ -27,6 +27,11 @@ static void json_has_quotation_marks_and_escapes_what_it_must(void **state)
 	      "\"a\\u0009b\\u000d\\u000a\\u0001\\u001f\\u007f\"");
 	/* U+009B begins an escape sequence in some terminals. */
 	check(escape_json, "\xc2\x9b", "\"\\u009b\"");
+	/* U+202E turns what follows, U+2028 ends a line. */
+	check(escape_json,
+	      "a\xe2\x80\xae"
+	      "b\xe2\x80\xa8\xe2\x81\xa6\xe2\x82\xac",
+	      "\"a\\u202eb\\u2028\\u2066\xe2\x82\xac\"");
 	check(escape_json, "caf\xc3\xa9 \xf0\x9f\x8e\x89", "\"caf\xc3\xa9 \xf0\x9f\x8e\x89\"");
 }
 

@@ -24,6 +24,8 @@ static void quotes_controls_and_broken_utf8_as_numbers(void **state)
 	assert_string_equal(problem_quote(shown, sizeof(shown), "\x7f\xff\xc3", 3),
 			    "\\x7f\\xff\\xc3");
 	assert_string_equal(problem_quote(shown, sizeof(shown), "\xc2\x85", 2), "\\xc2\\x85");
+	assert_string_equal(problem_quote(shown, sizeof(shown), "a\xe2\x80\xae-\xe2\x80\xa8", 8),
+			    "a\\xe2\\x80\\xae-\\xe2\\x80\\xa8");
 }
 
 static void cuts_between_characters_and_says_so(void **state)

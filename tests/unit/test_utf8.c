@@ -79,6 +79,22 @@ static void controls_are_c0_del_and_c1(void **state)
 	assert_false(utf8_is_control("\xc3\x80", 2));
 }
 
+static void misleading_are_separators_and_what_turns_the_direction(void **state)
+{
+	static const char *const all[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaa",
+					  "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9"};
+	static const char *const none[] = {"\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5",
+					   "\xe2\x81\xaa", "\xe2\x82\xac", "\xe3\x80\xa8"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_true(utf8_is_misleading(all[i], 3));
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_false(utf8_is_misleading(none[i], 3));
+	assert_false(utf8_is_misleading("a", 1));
+	assert_false(utf8_is_misleading("\xc3\xa4", 2));
+}
+
 static bool valid_in_pieces(const char *text, size_t length, size_t piece)
 {
 	struct utf8_stream stream = {.held = 0};
@@ -135,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_where_a_sequence_ends),
 		cmocka_unit_test(a_text_is_valid_if_every_sequence_is),
+		cmocka_unit_test(misleading_are_separators_and_what_turns_the_direction),
 		cmocka_unit_test(controls_are_c0_del_and_c1),
 		cmocka_unit_test(pieces_of_any_size_give_the_same_answer),
 		cmocka_unit_test(a_text_that_ends_inside_a_sequence_is_not_valid),
