@@ -2,6 +2,7 @@
 #include "command.h"
 #include "config_load.h"
 #include "digest.h"
+#include "environment.h"
 #include "invocation.h"
 #include "output.h"
 #include "privileges.h"
@@ -31,6 +32,7 @@ int main(int count, char **arguments)
 	struct problem why;
 	int exit_code;
 
+	environment_clean();
 	if (!privileges_open_standard_files())
 		return EX_OSERR;
 	if (!digest_start(&why))

@@ -462,6 +462,12 @@ def test_ignores_proxies_of_the_environment(cronofy, workdir):
         assert not proxy.requests
 
 
+def test_writes_no_tls_keys_to_the_file_that_the_environment_names(cronofy, workdir):
+    env = {**os.environ, "SSLKEYLOGFILE": str(workdir / "tls.keys")}
+    assert_cancelled(cancel(workdir, cronofy, env=env))
+    assert not (workdir / "tls.keys").exists()
+
+
 def test_uses_the_proxy_that_is_configured(cronofy, workdir):
     with Proxy() as proxy:
         assert_cancelled(cancel(workdir, cronofy, proxy=proxy.url))
