@@ -1,10 +1,13 @@
 /* metrics_page: the metrics as a page, by libmicrohttpd. */
 #include "metrics_page.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +19,7 @@
 struct metrics_page {
 	struct MHD_Daemon *daemon;
 	struct metrics *metrics;
+	bool is_local; /* listens where only this machine's programs can connect */
 	atomic_bool stopping;
 	/* The daemon's thread's: the sockets of all connections, the oldest first. */
 	int sockets[CONNECTIONS_MAXIMUM];
@@ -58,6 +62,51 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 	page->count--;
 	memmove(&page->sockets[i], &page->sockets[i + 1],
 		(page->count - i) * sizeof(page->sockets[0]));
+}
+
+/* ---- whom it is for ---- */
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, address, sizeof(v4));
+	memcpy(&v6, address, sizeof(v6));
+	if (address->ss_family == AF_INET)
+		return (ntohl(v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+	return address->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+}
+
+static bool listens_locally(int listening)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t length = sizeof(address);
+
+	return getsockname(listening, (struct sockaddr *)&address, &length) == 0 &&
+	       is_loopback(&address);
+}
+
+/*
+ * Does a Host field (RFC 9110, 7.2) name this machine to itself? A web page that a browser here shows
+ * can have its own name lead to 127.0.0.1 (DNS rebinding), and would then read what we answer.
+ */
+static bool is_own_host(const char *host)
+{
+	char name[64];
+	const char *colon = host[0] == '[' ? strchr(host, ']') : strchr(host, ':');
+	const size_t length = colon ? (size_t)(colon - host) : strlen(host);
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (length >= sizeof(name))
+		return false;
+	memcpy(name, host, length);
+	name[length] = '\0';
+	return strcasecmp(name, "localhost") == 0 ||
+	       (inet_pton(AF_INET, name, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET) ||
+	       (name[0] == '[' && inet_pton(AF_INET6, name + 1, &v6) == 1 &&
+		IN6_IS_ADDR_LOOPBACK(&v6));
 }
 
 /* ---- answers ---- */
@@ -111,11 +160,16 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 {
 	struct metrics_page *page = context;
 	const bool is_metrics = strcmp(path, "/metrics") == 0;
+	const char *host =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
 	(void)version;
 	(void)upload;
 	(void)upload_length;
 	(void)unused;
+	if (page->is_local && host && !is_own_host(host))
+		return send_text(connection, MHD_HTTP_FORBIDDEN,
+				 "this page is asked for by another name than localhost\n");
 	if (!is_metrics && strcmp(path, "/healthz") != 0)
 		return send_text(connection, MHD_HTTP_NOT_FOUND,
 				 "there are /metrics and /healthz\n");
@@ -140,6 +194,7 @@ struct metrics_page *metrics_page_start(int listening, struct metrics *metrics, 
 		return NULL;
 	}
 	page->metrics = metrics;
+	page->is_local = listens_locally(listening);
 	page->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request, page,
 		MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,

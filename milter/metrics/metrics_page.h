@@ -1,7 +1,7 @@
 /*
  * metrics_page: a small HTTP server for whoever watches: GET /metrics is the metrics' page, GET
  * /healthz says "ok", or 503 "stopping" once the process is on its way out. The only file that knows
- * libmicrohttpd.
+ * libmicrohttpd. On a loopback address it answers only who asks for localhost or such an address.
  *
  * One thread. Bounded: connections (a new one pushes the oldest out, so clients that are slow
  * cannot keep others away), memory for each, the time that one may idle.

@@ -18,8 +18,8 @@ from lab.process import Port, until
 from standin.client import delayed, forever, status, trouble
 
 TAGGED = mail(TAG)
-GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
-POST = b"POST /metrics HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /metrics HTTP/1.1\r\nHost: localhost\r\n"
 GARBAGE = {
     "zeros": b"\0" * 1000,
     "ones": b"\xff" * 1000,
@@ -27,7 +27,7 @@ GARBAGE = {
     "no path": b"GET\r\n\r\n",
     "odd version": b"GET /metrics HTTP/9.9\r\n\r\n",
     "empty lines": b"\r\n" * 5000,
-    "long path": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "long path": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "long header": GET + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n",
     "many headers": GET + b"X: a\r\n" * 50_000 + b"\r\n",
     "negative length": POST + b"Content-Length: -1\r\n\r\n",
@@ -283,6 +283,22 @@ class TestPage:
         deliver(make(), TAGGED)
         assert "CRN_" not in scrape(port).text
 
+    @pytest.mark.parametrize("host, status", (
+        ("localhost", 200), ("LOCALHOST:{port}", 200), ("127.0.0.1", 200), ("127.0.0.1:{port}", 200),
+        ("127.1.2.3:1", 200), ("[::1]:{port}", 200), ("evil.example", 403), ("evil.example:{port}", 403),
+        ("localhost.evil.example", 403), ("127.0.0.1.evil.example", 403), ("192.0.2.1", 403),
+        ("[::1", 200), ("[2001:db8::1]", 403), ("", 403), ("x" * 5000, 403)))
+    def test_is_for_this_machine_and_not_for_web_pages_with_a_name_of_their_own(
+            self, make, port, host, status):
+        make()
+        for path in ("/metrics", "/healthz"):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: {host.format(port=port)}\r\n"
+                               "Connection: close\r\n\r\n".encode())
+                answer = client.makefile("rb").read()
+            assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer[:300]
+            assert status == 200 or b"cancel_invite" not in answer
+
     def test_is_all_that_there_is(self, make, port):
         make()
         for path in ("/", "/metrics/", "/metrics2", "//metrics", "/../etc/passwd", "/healthz/x"):
@@ -423,7 +439,7 @@ class TestClients:
                 client = stack.enter_context(contextlib.closing(socket.socket()))
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
                 client.connect(("127.0.0.1", port))
-                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert scrape(port, timeout=5).value("cancel_invite_messages_active") == 0
 
     def test_do_not_keep_it_from_stopping(self, make, port):
