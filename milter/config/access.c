@@ -102,6 +102,36 @@ void access_check_start(const struct config *config, struct access_findings *fin
 
 /* ---- at work ---- */
 
+/*
+ * A unix socket is closed by its mode. At a port anybody may speak as a mail server does: say that a
+ * message comes from a trusted client, or send what libmilter (8.17) does not survive.
+ */
+static void check_port(const struct config *config, struct access_findings *findings)
+{
+	const char *host = strchr(config->socket, '@');
+	const bool is_local =
+		host && (strcmp(host, "@127.0.0.1") == 0 || strcmp(host, "@[::1]") == 0 ||
+			 strcmp(host, "@::1") == 0 || strcmp(host, "@localhost") == 0);
+
+	if (config->socket_path)
+		return;
+	if (is_local)
+		config_fault(
+			config, &findings->warnings, &config->socket,
+			"any user of this machine can connect to %s, claim to be a trusted client "
+			"and have invites cancelled, or end the filter; a unix: socket lets in its group "
+			"only",
+			config->socket);
+	else
+		config_fault(
+			config, &findings->warnings, &config->socket,
+			"DANGER: %s is open to the network. Whoever can connect can claim to be a "
+			"trusted client and have invites cancelled, or end the filter, and all mail is "
+			"readable on the way. Use a unix: socket; or a firewall that lets in the mail "
+			"server only",
+			config->socket);
+}
+
 static void check_reload(const struct config *config, const void *field, const char *path,
 			 struct access_findings *findings)
 {
@@ -132,6 +162,7 @@ static bool has_files_of(const struct account *account, const struct account *ot
 
 void access_check_work(const struct config *config, struct access_findings *findings)
 {
+	check_port(config, findings);
 	check_reload(config, &config->file, config->file, findings); /* of no line */
 	for (size_t i = 0; i < config->account_count; i++)
 		if (i == 0 || !has_files_of(&config->accounts[i], &config->accounts[i - 1]))

@@ -3,6 +3,7 @@
 
 #include "config_fault.h"
 #include "config_value.h"
+#include "file_mode.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -275,6 +276,33 @@ static bool add_default_account(struct config *config)
 	return account && config_value_set(senders, account, "", "*", &why);
 }
 
+/* A password in the file is a key in the file. */
+static bool has_password(const struct config *config)
+{
+	if (strchr(config->redis, '@'))
+		return true;
+	for (size_t i = 0; i < config->account_count; i++)
+		if (config->accounts[i].proxy && strchr(config->accounts[i].proxy, '@'))
+			return true;
+	return false;
+}
+
+/* The file says where keys are sent to, and whose certificates count. */
+static void check_permissions(const struct config *config, FILE *stream, struct buffer *faults)
+{
+	struct problem why;
+	struct stat status;
+
+	if (fstat(fileno(stream), &status) < 0)
+		return;
+	if (!file_mode_forbids(&status, FILE_MODE_OTHERS_WRITE, "the file",
+			       "chmod go-w it, after a look at what it says", &why) ||
+	    (has_password(config) &&
+	     !file_mode_forbids(&status, FILE_MODE_OTHERS_USE, "the file, with a password in it,",
+				"chmod 0640 it", &why)))
+		config_fault_at(config, faults, 0, "%s", why.text);
+}
+
 /* Gives whether there is a file to read; what is wrong in it is in the faults. */
 bool config_file_read(struct config *config, struct buffer *faults)
 {
@@ -290,12 +318,14 @@ bool config_file_read(struct config *config, struct buffer *faults)
 	snprintf(reader.directory, sizeof(reader.directory), "%.*s",
 		 slash ? (int)(slash - config->file) : 1, slash ? config->file : ".");
 	read_lines(&reader, stream);
-	fclose(stream);
 	if (config->account_count == 0)
 		good = add_default_account(config);
 	for (size_t i = 0; i < config->account_count && good; i++)
 		good = inherit(config, &config->accounts[i]);
-	if (!good)
+	if (good)
+		check_permissions(config, stream, faults);
+	else
 		config_fault_at(config, faults, 0, "no memory");
+	fclose(stream);
 	return good;
 }

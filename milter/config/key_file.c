@@ -1,5 +1,7 @@
 #include "key_file.h"
 
+#include "file_mode.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,13 +55,10 @@ static char *read_key(int file, const char *path, struct problem *why)
 		problem_set(why, "%s is no regular file", path);
 		return NULL;
 	}
-	if (status.st_mode & (S_IRWXO | S_IWGRP)) {
-		problem_set(why,
-			    "%s can be read or changed by others (mode %04o); chmod 0600 it "
-			    "and, if they could read it, have the key changed",
-			    path, (unsigned int)(status.st_mode & 07777));
+	if (!file_mode_forbids(&status, FILE_MODE_OTHERS_USE, path,
+			       "chmod 0600 it and, if they could read it, have the key changed",
+			       why))
 		return NULL;
-	}
 	length = read(file, text, sizeof(text));
 	if (length < 0) {
 		problem_set(why, "%s: %s", path, strerror(errno));

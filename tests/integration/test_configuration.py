@@ -454,9 +454,40 @@ class TestAccess:
         assert code == 78 and f"{folder}/run/milter.sock is there and is no socket" in fault
         assert (folder / "run/milter.sock").read_text() == "precious"
 
-    def test_has_nothing_to_say_about_the_folder_of_a_port(self, folder):
-        code, said = check(folder, f"[milter]\nsocket = inet:2525@127.0.0.1\n{KEY}")
-        assert code == 0 and not any("socket" in line for line in said), said
+    @pytest.mark.parametrize("socket, words", (
+        ("inet:2525@127.0.0.1", "any user of this machine"),
+        ("inet6:2525@[::1]", "any user of this machine"),
+        ("inet:2525@localhost", "any user of this machine"),
+        ("inet:2525@0.0.0.0", "DANGER: inet:2525@0.0.0.0 is open to the network"),
+        ("inet:2525@192.0.2.1", "DANGER: "), ("inet6:2525@[::]", "DANGER: "),
+        ("inet:2525@localhost.evil.example", "DANGER: ")))
+    def test_warns_of_a_port_and_loudly_of_the_networks(self, folder, socket, words):
+        code, said = check(folder, f"[milter]\nsocket = {socket}\n{KEY}")
+        warnings = [line for line in said if "socket" in line]
+        assert code == 0 and len(warnings) == 1 and words in warnings[0], said
+
+    @pytest.mark.parametrize("mode", (0o666, 0o646, 0o664, 0o660))
+    def test_refuses_a_configuration_that_others_can_change(self, folder, judge, mode):
+        judge()
+        path = folder / "filter.conf"
+        path.chmod(mode)
+        done = run("-n", "-c", path)
+        assert done.returncode == 78
+        assert f"can be changed by others (mode 0{mode:o})" in done.stderr, done.stderr
+
+    @pytest.mark.parametrize("section, line", (
+        ("cronofy", "proxy = http://me:secret@proxy.example:3128"),
+        ("redis", "url = redis://me:secret@127.0.0.1:6379")))
+    def test_refuses_one_with_a_password_that_others_can_read(self, folder, section, line):
+        folder.write("api.key", "CRN_1", 0o600)
+        text = "[cronofy]\napi_key_file = api.key\n" + (
+            f"{line}\n" if section == "cronofy" else f"[{section}]\n{line}\n")
+        path = folder.write("filter.conf", text, 0o644)
+        done = run("-n", "-c", path)
+        assert done.returncode == 78 and "can be read or changed by others" in done.stderr, done
+        assert "secret" not in done.stderr
+        path.chmod(0o640)
+        assert "by others" not in run("-n", "-c", path).stderr
 
     def test_changes_nothing(self, folder, judge):
         before = sorted(path.name for path in folder.path.rglob("*"))
