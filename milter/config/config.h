@@ -109,7 +109,9 @@ struct config {
 	enum route route;
 	char *stamp_key_file;
 	char *stamp_key; /* NULL: none (direct: or none to be read); zeroed with the config */
-	long long stamp_lifetime; /* ms */
+	char *stamp_key_previous_file; /* "": none */
+	char *stamp_key_previous;      /* what it holds, or NULL; zeroed */
+	long long stamp_lifetime;      /* ms */
 	struct string_list
 		archives; /* recipient patterns, as policy_address_matches() reads them */
 	char *temp_dir;

@@ -46,6 +46,8 @@ const struct config_key config_keys[] = {
 	 .choices = routes},
 	{SECTION_MILTER, "stamp_key_file", TYPE_KEY_FILE, FILTER(stamp_key_file),
 	 .initial = "/var/lib/cancel-invite-milter/stamp.key"},
+	{SECTION_MILTER, "stamp_key_previous_file", TYPE_KEY_FILE,
+	 FILTER(stamp_key_previous_file), .initial = ""},
 	{SECTION_MILTER, "stamp_lifetime", TYPE_DURATION, FILTER(stamp_lifetime), .initial = "10d",
 	 .least = 60 * SECOND, .most = 100 * DAY},
 	{SECTION_MILTER, "archives", TYPE_LIST, FILTER(archives), .initial = "",

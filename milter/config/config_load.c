@@ -92,6 +92,22 @@ static void read_stamp_key(struct config *config, struct buffer *faults)
 			     config->stamp_key_file, STAMP_KEY_MINIMUM);
 }
 
+/* Named but not there: mail that is queued with its stamps would bounce. */
+static void read_previous_stamp_key(struct config *config, struct buffer *faults)
+{
+	struct problem why;
+
+	if (!config->stamp_key_previous_file[0])
+		return;
+	config->stamp_key_previous = key_file_read(config->stamp_key_previous_file, &why);
+	if (!config->stamp_key_previous)
+		config_fault(config, faults, &config->stamp_key_previous_file, "%s", why.text);
+	else if (strlen(config->stamp_key_previous) < STAMP_KEY_MINIMUM)
+		config_fault(config, faults, &config->stamp_key_previous_file,
+			     "%s is shorter than %d characters", config->stamp_key_previous_file,
+			     STAMP_KEY_MINIMUM);
+}
+
 static void find_temp_dir(const struct config *config, struct buffer *faults)
 {
 	struct stat status;
@@ -149,6 +165,7 @@ static void resolve(struct config *config, struct buffer *faults)
 	find_users(config, faults);
 	find_temp_dir(config, faults);
 	read_stamp_key(config, faults);
+	read_previous_stamp_key(config, faults);
 	read_redis_files(config, faults);
 	for (size_t i = 0; i < config->account_count; i++)
 		read_account_files(config, &config->accounts[i], faults);

@@ -71,7 +71,7 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 
 /*
  * Mail is queued with stamps of the old key, and with another one it would bounce. A key is made only
- * where queued mode is new.
+ * where queued mode is new, or where the old one is read still, as the previous.
  */
 static bool has_stamp_key(struct config *new, const struct config *old, struct problem *why)
 {
@@ -79,9 +79,12 @@ static bool has_stamp_key(struct config *new, const struct config *old, struct p
 		return config_make_stamp_key(new, why);
 	if (new->stamp_key && strcmp(new->stamp_key, old->stamp_key) == 0)
 		return true;
+	if (new->stamp_key_previous && strcmp(new->stamp_key_previous, old->stamp_key) == 0)
+		return config_make_stamp_key(new, why);
 	if (new->stamp_key)
 		problem_set(why,
-			    "stamp_key_file: %s held another key; mail is queued with its stamps",
+			    "stamp_key_file: %s held another key; mail is queued with its stamps "
+			    "(stamp_key_previous_file can name that key)",
 			    old->stamp_key_file);
 	else
 		problem_set(why, "stamp_key_file: %s is gone; mail is queued with its stamps",

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE 72 /* characters, where the value is folded */
+#define LINE      72 /* characters, where the value is folded */
+#define ID_LENGTH 8  /* digits of a key's id */
 
 static const char version[] = "v1;";
 
@@ -26,7 +27,7 @@ static struct span lower_domain(const char *sender, char lowered[ADDRESS_MAXIMUM
 	return (struct span){lowered, length};
 }
 
-static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
+static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond, const char *key,
 		     char mac[DIGEST_LENGTH + 1])
 {
 	char time[32], lowered[ADDRESS_MAXIMUM + 1];
@@ -41,7 +42,20 @@ static bool make_mac(const struct stamp *stamp, const struct stamp_bond *bond,
 		span_of_text(bond->message_id),
 	};
 
-	return digest_with_key(bond->key, fields, sizeof(fields) / sizeof(fields[0]), mac);
+	return digest_with_key(key, fields, sizeof(fields) / sizeof(fields[0]), mac);
+}
+
+/* What a key is known by; nothing of the key can be found out from it. */
+static bool make_key_id(const char *key, char id[ID_LENGTH + 1])
+{
+	const struct span purpose = span_of_text("cancel-invite-milter, the id of a stamp key");
+	char digest[DIGEST_LENGTH + 1];
+
+	if (!digest_with_key(key, &purpose, 1, digest))
+		return false;
+	memcpy(id, digest, ID_LENGTH);
+	id[ID_LENGTH] = '\0';
+	return true;
 }
 
 /* ---- writing ---- */
@@ -84,16 +98,16 @@ static void append_folded(struct buffer *value, const char *text)
 bool stamp_write(const struct stamp *stamp, const struct stamp_bond *bond, struct buffer *value)
 {
 	struct buffer plain = buffer_with_maximum(STAMP_VALUE_MAXIMUM);
-	char mac[DIGEST_LENGTH + 1];
-	bool good = make_mac(stamp, bond, mac);
+	char mac[DIGEST_LENGTH + 1], id[ID_LENGTH + 1];
+	bool good = make_mac(stamp, bond, bond->key, mac) && make_key_id(bond->key, id);
 
 	if (good) {
 		buffer_printf(&plain, "%saccount=%s;", version, stamp->account);
 		append_encoded(&plain, "id", stamp->id);
 		if (stamp->recipient[0])
 			append_encoded(&plain, "recipient", stamp->recipient);
-		buffer_printf(&plain, "%stime=%lld;mac=%s", stamp->probe ? "probe=yes;" : "",
-			      stamp->time, mac);
+		buffer_printf(&plain, "%stime=%lld;key=%s;mac=%s", stamp->probe ? "probe=yes;" : "",
+			      stamp->time, id, mac);
 		good = !plain.failed;
 	}
 	if (good)
@@ -179,8 +193,14 @@ static bool read_time(struct span text, long long *time)
 	return true;
 }
 
+/* What a stamp is proven by. */
+struct proof {
+	char key_id[ID_LENGTH + 1]; /* "": it does not say */
+	char mac[DIGEST_LENGTH + 1];
+};
+
 /* One name=value; each comes once, as its part in the proof shows. */
-static bool take_parameter(struct stamp *stamp, char *mac, struct span text)
+static bool take_parameter(struct stamp *stamp, struct proof *proof, struct span text)
 {
 	const char *equals = memchr(text.at, '=', text.length);
 	struct span name = {text.at, equals ? (size_t)(equals - text.at) : 0}, value;
@@ -198,14 +218,47 @@ static bool take_parameter(struct stamp *stamp, char *mac, struct span text)
 		return stamp->probe = span_is(value, "yes");
 	if (span_is(name, "time"))
 		return read_time(value, &stamp->time);
+	if (span_is(name, "key"))
+		return value.length == ID_LENGTH &&
+		       copy(value, proof->key_id, sizeof(proof->key_id));
 	return span_is(name, "mac") && value.length == DIGEST_LENGTH &&
-	       copy(value, mac, DIGEST_LENGTH + 1);
+	       copy(value, proof->mac, sizeof(proof->mac));
+}
+
+/* Is it proven, by one of the keys? False, and why. */
+static bool is_proven(const struct stamp *stamp, const struct proof *proof,
+		      const struct stamp_bond *bond, struct problem *why)
+{
+	const char *const keys[] = {bond->key, bond->previous};
+	char right[DIGEST_LENGTH + 1], id[ID_LENGTH + 1];
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && keys[i]; i++) {
+		if (!make_mac(stamp, bond, keys[i], right) || !make_key_id(keys[i], id)) {
+			problem_cannot_tell(why, "no memory to verify it");
+			return false;
+		}
+		if (proof->key_id[0] && strcmp(proof->key_id, id) != 0)
+			continue;
+		known = true;
+		if (strlen(proof->mac) == DIGEST_LENGTH && digest_is(proof->mac, right))
+			return true;
+	}
+	if (!known)
+		problem_set(why, "made with another key, which has the id %s", proof->key_id);
+	else if (proof->key_id[0])
+		problem_set(why, "for another sender or message, or changed");
+	else
+		problem_set(why,
+			    "made with another key, or for another sender or message, or changed");
+	return false;
 }
 
 bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond *bond,
 		struct problem *why)
 {
-	char text[STAMP_VALUE_MAXIMUM + 1], mac[DIGEST_LENGTH + 1] = "", right[DIGEST_LENGTH + 1];
+	char text[STAMP_VALUE_MAXIMUM + 1];
+	struct proof proof = {.mac = ""};
 	struct span part;
 
 	*stamp = (struct stamp){.time = 0};
@@ -215,15 +268,8 @@ bool stamp_read(struct stamp *stamp, struct span value, const struct stamp_bond 
 	for (const char *at = text + strlen(version); *at;
 	     at += part.length + (at[part.length] == ';')) {
 		part = (struct span){at, strcspn(at, ";")};
-		if (!take_parameter(stamp, mac, part))
+		if (!take_parameter(stamp, &proof, part))
 			return false;
 	}
-	if (!make_mac(stamp, bond, right)) {
-		problem_cannot_tell(why, "no memory to verify it");
-		return false;
-	}
-	if (strlen(mac) == DIGEST_LENGTH && digest_is(mac, right))
-		return true;
-	problem_set(why, "made with another key, or for another sender or message, or changed");
-	return false;
+	return is_proven(stamp, &proof, bond, why);
 }

@@ -14,6 +14,7 @@ static struct stamp_bond bond_of(const struct transaction *transaction,
 	mailbox_fold(sender, ADDRESS_MAXIMUM + 1, transaction->sender);
 	return (struct stamp_bond){
 		.key = transaction->config->stamp_key,
+		.previous = transaction->config->stamp_key_previous,
 		.sender = sender,
 		.message_id = transaction->headers.message_id,
 	};

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span rest = fuzz_span(data, size);
 	char sender[ADDRESS_MAXIMUM + 1], message_id[256];
-	const struct stamp_bond bond = {"a key", sender, message_id};
+	const struct stamp_bond bond = {"a key", "the key before", sender, message_id};
 	struct stamp stamp = {.account = "acme", .time = (long long)size};
 	struct problem why = {.text = ""};
 

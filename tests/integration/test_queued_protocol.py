@@ -490,6 +490,33 @@ class TestKey:
         running.wait_for_log(r"stamp\.key held another key")
         assert_cancelled(at_second(running, message))
 
+    def test_that_leaked_is_replaced_while_mail_is_queued(self, start):
+        running = start()
+        before = stamped(running)
+        (running.folder / "stamp.key").rename(running.folder / "stamp.key.old")
+        running.reload(milter={"mode": "queued", "stamp_key_previous_file": "stamp.key.old"})
+        running.wait_for_log("is in force")
+        after = stamped(running)
+        assert (running.folder / "stamp.key").read_text() != (
+            running.folder / "stamp.key.old").read_text()
+        assert_cancelled(at_second(running, before))
+        assert_cancelled(at_second(running, after))
+        # Once the queue is empty the old one goes, and with it whoever knows it.
+        old = (running.folder / "stamp.key.old").read_text().strip()
+        running.reload(milter={"mode": "queued", "stamp_key_previous_file": None})
+        running.wait_for_log("(?s)is in force.*is in force")
+        assert_cancelled(at_second(running, after))
+        for message in (before, mail(stamp_of(old, int(time.time())))):
+            result = at_second(running, message)
+            assert result.reply.startswith("554 5.7.1 ") and "another key" in result.reply, result
+
+    def test_that_is_named_and_not_there_keeps_a_new_configuration_out(self, start):
+        running = start()
+        message = stamped(running)
+        running.reload(milter={"mode": "queued", "stamp_key_previous_file": "none.key"})
+        running.wait_for_log("none.key: No such file")
+        assert_cancelled(at_second(running, message))
+
     def test_is_made_when_a_reload_brings_queued_mode(self, start):
         running = start(milter={"mode": "direct"})
         assert not (running.folder / "stamp.key").exists()

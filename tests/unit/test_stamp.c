@@ -162,6 +162,68 @@ static void holds_for_one_key_one_sender_and_one_message(void **state)
 	buffer_free(&value);
 }
 
+static void the_previous_key_is_good_for_reading_only(void **state)
+{
+	static const char new[] = "fedcba9876543210fedcba9876543210";
+	struct stamp stamp = stamp_of("board-1", "");
+	struct stamp_bond changed = bond;
+	struct buffer before = value_of(&stamp, &bond), after;
+
+	(void)state;
+	changed.key = new;
+	assert_false(reads(before.data, &changed));
+	changed.previous = KEY;
+	assert_true(reads(before.data, &changed));
+	after = value_of(&stamp, &changed);
+	assert_false(reads(after.data, &bond));
+	changed.previous = NULL;
+	assert_true(reads(after.data, &changed));
+	buffer_free(&before);
+	buffer_free(&after);
+}
+
+/* ... but never the key, nor where it is. */
+static void says_which_key_it_was_made_with(void **state)
+{
+	struct stamp stamp = stamp_of("board-1", "");
+	struct buffer value = value_of(&stamp, &bond);
+	struct stamp_bond other = bond;
+	struct stamp read;
+	struct problem why;
+	const char *id = strstr(value.data, "key=");
+
+	(void)state;
+	assert_non_null(id);
+	assert_int_equal(strspn(id + 4, "0123456789abcdef"), 8);
+	assert_null(strstr(value.data, KEY));
+	other.key = "another key";
+	assert_false(stamp_read(&read, span_of_text(value.data), &other, &why));
+	assert_contains(why.text, "another key, which has the id ");
+	other = bond;
+	other.message_id = "<2@acme.example>";
+	assert_false(stamp_read(&read, span_of_text(value.data), &other, &why));
+	assert_string_equal(why.text, "for another sender or message, or changed");
+	buffer_free(&value);
+}
+
+/* Mail that an older filter stamped is queued when a newer one starts. */
+static void one_without_a_key_id_is_read_with_either_key(void **state)
+{
+	struct stamp stamp = stamp_of("board-1", "");
+	struct buffer value = value_of(&stamp, &bond);
+	struct stamp_bond changed = bond;
+	char *id = strstr(value.data, "key=");
+
+	(void)state;
+	memmove(id, id + 13, strlen(id + 13) + 1); /* key=12345678; */
+	assert_true(reads(value.data, &bond));
+	changed.key = "another key";
+	assert_false(reads(value.data, &changed));
+	changed.previous = KEY;
+	assert_true(reads(value.data, &changed));
+	buffer_free(&value);
+}
+
 static void a_senders_domain_may_change_its_case(void **state)
 {
 	struct stamp stamp = stamp_of("board-1", "");
@@ -273,6 +335,9 @@ int main(void)
 		cmocka_unit_test(a_value_is_short_lines_of_visible_ascii),
 		cmocka_unit_test(white_space_means_nothing),
 		cmocka_unit_test(holds_for_one_key_one_sender_and_one_message),
+		cmocka_unit_test(the_previous_key_is_good_for_reading_only),
+		cmocka_unit_test(says_which_key_it_was_made_with),
+		cmocka_unit_test(one_without_a_key_id_is_read_with_either_key),
 		cmocka_unit_test(a_senders_domain_may_change_its_case),
 		cmocka_unit_test(fields_cannot_be_shifted),
 		cmocka_unit_test(any_changed_character_breaks_it),
