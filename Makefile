@@ -10,7 +10,7 @@
 #   make check-deb  try it in fresh Debians, as make check does; make check-in SUITE=trixie: run
 #                   make check in one
 #   make dist       the source archive
-#   make lint asan tsan coverage bench fuzz clean uninstall
+#   make lint asan tsan coverage valgrind bench fuzz clean uninstall
 #
 # V=1 shows the commands.
 
@@ -177,6 +177,12 @@ coverage: check-deps
 run-coverage: $(UNIT_TESTS) $(REPLAYS)
 	@tests/coverage $(BUILD)
 
+# The command line and the protocol with memcheck watching; what it finds is in build/valgrind. Tests
+# that are about time or memory are left out: the filter takes some thirty times as long.
+valgrind: check-deps
+	@$(MAKE) --no-print-directory all
+	@tests/valgrind $(BUILD)
+
 # Ratios against a baseline in the same run; no tests.
 bench: check-deps
 	@$(MAKE) --no-print-directory all run-bench
@@ -326,4 +332,4 @@ clean:
 
 .PHONY: all may-demo deps check-deps demo-deps languages machines check prepare-check run-check \
 	check-examples run-check-examples demo prepare-demo run-demo asan tsan coverage run-coverage \
-	bench run-bench fuzz lint install uninstall dist deb check-deb check-in clean
+	valgrind bench run-bench fuzz lint install uninstall dist deb check-deb check-in clean

@@ -50,8 +50,8 @@ def binary_for_all():
 
 
 def sanitized():
-    """Is there a sanitizer in the program, which keeps more memory, and what was freed?"""
-    return re.search(rb"__[at]san_init", binary().read_bytes()) is not None
+    """Is there a sanitizer in the program, or valgrind around it, which keep more memory?"""
+    return re.search(rb"__[at]san_init|exec valgrind", binary().read_bytes()) is not None
 
 
 def write_config(folder, *, standin=None, accounts=None, name="filter.conf", **sections):
