@@ -17,7 +17,8 @@ from lab.tools import ROOT
 
 TROUBLESHOOTING = ROOT / "conf" / "TROUBLESHOOTING.md"
 DEVELOPERS = ROOT / "conf" / "developers"
-DOCUMENTS = [TROUBLESHOOTING, *sorted(DEVELOPERS.glob("*.md"))]
+SECURITY = ROOT / "SECURITY.md"
+DOCUMENTS = [TROUBLESHOOTING, SECURITY, *sorted(DEVELOPERS.glob("*.md"))]
 
 ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 CONVERSION = re.compile(r"%[-0-9.*]*(?:ll|l|z)?[a-z]")
@@ -122,6 +123,18 @@ def test_quoted_texts_are_those_of_the_filter():
     assert len(quoted) > 40
     gone = {text for text in quoted if not is_said_by_the_filter(text)}
     assert not gone, stale(gone, TROUBLESHOOTING)
+
+
+def test_every_promise_of_security_has_tests_that_are_there():
+    here = Path(__file__).parent
+    tests = {name for folder, kind in ((here, "*.py"), (here.parent / "unit", "*.c"))
+             for path in folder.glob(kind)
+             for name in re.findall(r"(?:def|void) (\w+)\(", path.read_text())}
+    promises = [row for row in rows(SECURITY, "What it promises") if row[1]]
+    assert len(promises) > 15
+    for promise, held_by in promises:
+        assert spans(held_by), f"no test holds: {promise}"
+        assert not set(spans(held_by)) - tests - {"make bench"}, promise
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
