@@ -64,7 +64,7 @@ static bool choose_macros(SMFICTX *context)
 static unsigned long needed_actions(void)
 {
 	struct config *config = server_config(the_server);
-	const bool reroutes = config->mode == MODE_QUEUED && config->route == ROUTE_DOMAIN;
+	const bool reroutes = config->mode == MODE_QUEUED;
 
 	config_release(config);
 	return NEEDED_ACTIONS | (reroutes ? REROUTE_ACTIONS : 0);
@@ -85,7 +85,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	if ((actions & needed) != needed) {
 		log_write(LOG_LEVEL_ERROR,
 			  "the MTA does not permit what this filter is for: adding and changing "
-			  "headers, replacing the body; with route = domain, changing recipients");
+			  "headers, replacing the body; in queued mode, changing recipients");
 		return SMFIS_REJECT;
 	}
 	session = calloc(1, sizeof(*session));
@@ -325,7 +325,7 @@ static bool edit_header(SMFICTX *context, const struct header_edit *edit, bool l
 }
 
 /* Each recipient by its new name, with what its delivery reports depend on. */
-static bool reroute(SMFICTX *context, const struct envelope *envelope)
+static bool reroute(SMFICTX *context, const struct envelope *envelope, const char *suffix)
 {
 	struct buffer address = buffer_with_maximum(1024), parameters = buffer_with_maximum(4096);
 	struct envelope_recipient recipient;
@@ -335,7 +335,7 @@ static bool reroute(SMFICTX *context, const struct envelope *envelope)
 
 	while (good && envelope_next(envelope, &at, &recipient)) {
 		snprintf(old, sizeof(old), "<%s>", recipient.address);
-		good = envelope_reroute(&recipient, &address, &parameters) &&
+		good = envelope_reroute(&recipient, suffix, &address, &parameters) &&
 		       smfi_delrcpt(context, old) == MI_SUCCESS &&
 		       smfi_addrcpt_par(context, address.data, parameters.data) == MI_SUCCESS;
 	}
@@ -357,8 +357,8 @@ static bool carry_out(SMFICTX *context, struct session *session)
 				  edits->items[i].name);
 			return false;
 		}
-	if (rerouted && !reroute(context, rerouted)) {
-		log_write(LOG_LEVEL_ERROR, "the MTA did not take the recipients' new domain");
+	if (rerouted && !reroute(context, rerouted, message_suffix(session->message))) {
+		log_write(LOG_LEVEL_ERROR, "the MTA did not take the recipients' new names");
 		return false;
 	}
 	if (message_has_new_body(session->message) &&

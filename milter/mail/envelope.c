@@ -53,6 +53,16 @@ static bool has_suffix(const char *address, size_t length)
 	       strncasecmp(address + length - suffix, ENVELOPE_SUFFIX, suffix) == 0;
 }
 
+/* Is ORCPT's value just this address? */
+static bool is_same(const char *orcpt, const char *address, size_t length)
+{
+	const struct envelope_recipient recipient = {.orcpt = orcpt};
+	char original[ADDRESS_MAXIMUM + 1];
+
+	return envelope_original(&recipient, original, sizeof(original)) &&
+	       strlen(original) == length && memcmp(original, address, length) == 0;
+}
+
 void envelope_add(struct envelope *envelope, const char *address, char *const *parameters)
 {
 	const char *notify = find_parameter(parameters, "NOTIFY=");
@@ -72,6 +82,7 @@ void envelope_add(struct envelope *envelope, const char *address, char *const *p
 	    envelope->text.data[length] != '\0')
 		envelope->count++;
 	envelope->suffixed |= has_suffix(address, length);
+	envelope->renamed |= orcpt[0] && !is_same(orcpt, address, length);
 	append_text(envelope, address, length);
 	append_text(envelope, notify, strlen(notify));
 	append_text(envelope, orcpt, strlen(orcpt));
@@ -158,20 +169,15 @@ bool envelope_can_reroute(const struct envelope_recipient *recipient)
 	return last != '.';
 }
 
-bool envelope_reroute(const struct envelope_recipient *recipient, struct buffer *address,
-		      struct buffer *parameters)
+bool envelope_reroute(const struct envelope_recipient *recipient, const char *suffix,
+		      struct buffer *address, struct buffer *parameters)
 {
 	buffer_clear(address);
 	buffer_clear(parameters);
-	buffer_printf(address, "<%s" ENVELOPE_SUFFIX ">", recipient->address);
+	buffer_printf(address, "<%s%s>", recipient->address, suffix);
 	if (recipient->notify[0])
 		buffer_printf(parameters, "NOTIFY=%s ", recipient->notify);
-	buffer_append_text(parameters, "ORCPT=");
-	if (recipient->orcpt[0]) {
-		buffer_append_text(parameters, recipient->orcpt);
-	} else {
-		buffer_append_text(parameters, "rfc822;");
-		append_xtext(parameters, recipient->address);
-	}
+	buffer_append_text(parameters, "ORCPT=rfc822;");
+	append_xtext(parameters, recipient->address);
 	return !address->failed && !parameters->failed;
 }

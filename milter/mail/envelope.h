@@ -24,6 +24,7 @@ struct envelope {
 	struct buffer text; /* address, NOTIFY, ORCPT of each, each with its NUL */
 	size_t count;       /* recipients; the first one only counts once */
 	bool suffixed;      /* there is one with the suffix */
+	bool renamed;       /* there is one whose ORCPT is another address than it has here */
 };
 
 /* Texts are the envelope's; "" for a parameter that was not given. */
@@ -65,10 +66,12 @@ bool envelope_original(const struct envelope_recipient *recipient, char *out, si
 bool envelope_can_reroute(const struct envelope_recipient *recipient);
 
 /*
- * The recipient as the MTA is to know it from now on: <user@host.cancel-invite>, and its parameters
- * for RCPT, with an ORCPT in any case. False if there is no memory.
+ * The recipient as the MTA is to know it from now on: <user@host>, with `suffix` ("" or
+ * ENVELOPE_SUFFIX) behind the host, and its parameters for RCPT. ORCPT is the address that it has
+ * here, whatever the client says: whose invite it is has to come to the second listener. False if
+ * there is no memory.
  */
-bool envelope_reroute(const struct envelope_recipient *recipient, struct buffer *address,
-		      struct buffer *parameters);
+bool envelope_reroute(const struct envelope_recipient *recipient, const char *suffix,
+		      struct buffer *address, struct buffer *parameters);
 
 #endif

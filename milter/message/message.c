@@ -265,7 +265,8 @@ static void stamp(struct message *message)
 		verdict_refuse(verdict, OUTCOME_FAILED, "no Message-ID could be made");
 	} else if (queued_stamp(transaction, &message->request, (long long)time(NULL),
 				&message->edits, verdict)) {
-		message->rerouted = transaction->config->route == ROUTE_DOMAIN;
+		message->rerouted = transaction->config->route == ROUTE_DOMAIN ||
+				    transaction->envelope.renamed;
 		verdict_accept(verdict, OUTCOME_QUEUED);
 	}
 }
@@ -416,6 +417,11 @@ const struct header_edits *message_edits(const struct message *message)
 const struct envelope *message_rerouted(const struct message *message)
 {
 	return message->rerouted ? &message->transaction.envelope : NULL;
+}
+
+const char *message_suffix(const struct message *message)
+{
+	return message->transaction.config->route == ROUTE_DOMAIN ? ENVELOPE_SUFFIX : "";
 }
 
 bool message_has_new_body(const struct message *message)

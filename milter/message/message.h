@@ -80,6 +80,9 @@ const struct header_edits *message_edits(const struct message *message);
 
 /* The recipients that are to be replaced by what envelope_reroute() makes of them; or NULL. */
 const struct envelope *message_rerouted(const struct message *message);
+
+/* What goes behind their domains; "". */
+const char *message_suffix(const struct message *message);
 bool message_has_new_body(const struct message *message);
 bool message_write_body(struct message *message, rewrite_writer *write, void *context,
 			struct problem *why);

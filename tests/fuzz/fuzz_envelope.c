@@ -26,7 +26,7 @@ static void check(const struct envelope_recipient *recipient)
 	must(strlen(recipient->address) <= ADDRESS_MAXIMUM);
 	if (envelope_original(recipient, original, sizeof(original)))
 		must(address_is_valid((struct span){original, strlen(original)}));
-	must(envelope_reroute(recipient, &address, &parameters));
+	must(envelope_reroute(recipient, ENVELOPE_SUFFIX, &address, &parameters));
 	must(strstr(address.data, ENVELOPE_SUFFIX ">"));
 	must(strstr(parameters.data, "ORCPT="));
 	buffer_free(&address);

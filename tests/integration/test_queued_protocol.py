@@ -417,13 +417,21 @@ class TestRoute:
                 ["+", "<a@example.org.cancel-invite>", "ORCPT=rfc822;a@example.org"],
                 ["-", "<b+x@example.org>"],
                 ["+", "<b+x@example.org.cancel-invite>",
-                 "NOTIFY=NEVER ORCPT=rfc822;team@example.org"]]
+                 "NOTIFY=NEVER ORCPT=rfc822;b+2Bx@example.org"]]  # whose invite it is
 
-    def test_by_header_renames_nobody_and_needs_no_right_to(self, running):
+    def test_by_header_renames_nobody_but_takes_out_an_original_recipient(self, running):
+        same = ("a@example.org", "NOTIFY=NEVER", "ORCPT=rfc822;a@example.org")
+        another = ("a@example.org", "NOTIFY=NEVER", "ORCPT=rfc822;team@example.org")
         with MilterSession(running.socket) as mta:
-            assert not mta.actions & (milter.ADDRCPT_PAR | milter.DELRCPT)
-            assert mta.deliver(TAGGED, macros=GATE).action == "accept"
+            assert mta.deliver(TAGGED, recipients=[same, "b@example.org"],
+                               macros=GATE).action == "accept"
             assert mta.recipient_changes == []
+            assert mta.deliver(mail(), recipients=[another], macros=GATE).action == "accept"
+            assert mta.recipient_changes == []
+            assert mta.deliver(TAGGED, recipients=[another], macros=GATE).action == "accept"
+            assert mta.recipient_changes == [
+                ["-", "<a@example.org>"],
+                ["+", "<a@example.org>", "NOTIFY=NEVER ORCPT=rfc822;a@example.org"]]
 
     def test_untagged_mail_keeps_its_recipients(self, start):
         with MilterSession(self.domain(start).socket) as mta:

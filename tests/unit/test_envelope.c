@@ -213,7 +213,7 @@ static void reroutes_with_what_delivery_reports_depend_on(void **state)
 		{{"NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;team@x.example", NULL},
 		 "<a@x.example>",
 		 "<a@x.example.cancel-invite>",
-		 "NOTIFY=SUCCESS,DELAY ORCPT=rfc822;team@x.example"},
+		 "NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@x.example"},
 		{{"RRVS=2026-01-01T00:00:00Z", "NOTIFY=NEVER", NULL},
 		 "<a@x.example>",
 		 "<a@x.example.cancel-invite>",
@@ -227,13 +227,39 @@ static void reroutes_with_what_delivery_reports_depend_on(void **state)
 		struct envelope_recipient recipient =
 			only(cases[i].address, cases[i].parameters, &envelope);
 
-		assert_true(envelope_reroute(&recipient, &address, &parameters));
+		assert_true(envelope_reroute(&recipient, ENVELOPE_SUFFIX, &address, &parameters));
 		assert_string_equal(address.data, cases[i].new_address);
 		assert_string_equal(parameters.data, cases[i].new_parameters);
 		envelope_free(&envelope);
 	}
 	buffer_free(&address);
 	buffer_free(&parameters);
+}
+
+static void knows_an_original_recipient_that_the_client_made_up(void **state)
+{
+	static const struct {
+		const char *orcpt;
+		bool renamed;
+	} cases[] = {
+		{"NOTIFY=NEVER", false},
+		{"ORCPT=rfc822;a+2Bb@x.example", false},
+		{"ORCPT=rfc822;a+b@x.example", true}, /* no xtext */
+		{"ORCPT=rfc822;A+2Bb@x.example", true},
+		{"ORCPT=rfc822;team@x.example", true},
+		{"ORCPT=x400;a+2Bb@x.example", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *parameters[] = {(char *)cases[i].orcpt, NULL};
+		struct envelope envelope = envelope_new();
+
+		envelope_add(&envelope, "<a+b@x.example>", parameters);
+		if (envelope.renamed != cases[i].renamed)
+			fail_msg("%s", cases[i].orcpt);
+		envelope_free(&envelope);
+	}
 }
 
 static void reroutes_only_what_sendmail_understands(void **state)
@@ -292,6 +318,7 @@ int main(void)
 		cmocka_unit_test(finds_the_address_before_aliases),
 		cmocka_unit_test(an_original_that_does_not_fit_is_none),
 		cmocka_unit_test(reroutes_with_what_delivery_reports_depend_on),
+		cmocka_unit_test(knows_an_original_recipient_that_the_client_made_up),
 		cmocka_unit_test(reroutes_only_what_sendmail_understands),
 	};
 
