@@ -125,6 +125,13 @@ static struct filter_list look_at_filters(const struct check *check, struct span
 
 /* ---- where the filter sits ---- */
 
+/* Is it where mail comes in? */
+static bool is_at_front(const struct check *check)
+{
+	return look_at_filters(check, value(check, "smtpd_milters")).has_ours ||
+	       look_at_filters(check, value(check, "non_smtpd_milters")).has_ours;
+}
+
 static void check_places(const struct check *check)
 {
 	const struct filter_list smtp = look_at_filters(check, value(check, "smtpd_milters"));
@@ -292,6 +299,39 @@ static void check_route(const struct check *check)
 			    "its calendar; put ours first");
 }
 
+/* Routed mode: tables are looked at in their order, and the filter is at the second listener alone. */
+static void check_routing(const struct check *check)
+{
+	static const char *const names[] = {"header_checks", "cancel_invite_header_checks"};
+	bool routed = false;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct span rest = value(check, names[i]), first;
+
+		routed |= postfix_next_element(&rest, &first) &&
+			  postfix_span_has(first, "cancel-invite-route");
+	}
+	if (!has_second_listener(check))
+		warn(check,
+		     "\"mode\" says routed, and there is no transport cancel-invite: Postfix "
+		     "is not set up for it; see cancel-invite-setup(8)");
+	else if (!routed)
+		warn(check, "neither header_checks nor cancel_invite_header_checks begins with "
+			    "cancel-invite-route: tagged mail would not go to the second listener, "
+			    "and be delivered without its calendar");
+	if (is_at_front(check))
+		warn(check, "\"mode\" says routed, and smtpd_milters or non_smtpd_milters names "
+			    "this filter: it puts tagged mail off there");
+}
+
+/* Postfix has to remember the address in RCPT TO: the invite is that one's. */
+static void check_original_recipient(const struct check *check)
+{
+	if (is(value(check, "enable_original_recipient"), "no"))
+		warn(check, "enable_original_recipient = no: behind an alias the wrong invite is "
+			    "cancelled");
+}
+
 static void check_rewriting(const struct check *check)
 {
 	static const struct {
@@ -413,9 +453,12 @@ static rule *const always[] = {check_content_timeout, check_size_limit, check_pr
 			       check_soft_bounce};
 
 /* Where there is a second listener. */
-static rule *const behind_the_queue[] = {check_route,           check_rewriting, check_copies,
-					 check_recipient_limit, check_keywords,  check_line_length,
-					 check_listener_name,   check_lifetime};
+static rule *const behind_the_queue[] = {check_copies,        check_recipient_limit,
+					 check_keywords,      check_line_length,
+					 check_listener_name, check_original_recipient};
+
+/* Where it knows mail by its stamp. */
+static rule *const of_stamps[] = {check_route, check_rewriting, check_lifetime};
 
 static void apply(const struct check *check, rule *const *rules, size_t count)
 {
@@ -429,17 +472,19 @@ void postfix_check(const struct postfix *postfix, const struct config *config,
 		   struct buffer *warnings)
 {
 	const struct check check = {postfix, config, warnings};
-	const bool at_front = look_at_filters(&check, value(&check, "smtpd_milters")).has_ours ||
-			      look_at_filters(&check, value(&check, "non_smtpd_milters")).has_ours;
 
-	if (config->mode != MODE_ROUTED && !at_front) {
+	if (config->mode != MODE_ROUTED && !is_at_front(&check)) {
 		warn(&check, "neither smtpd_milters nor non_smtpd_milters names this filter's "
 			     "socket: Postfix does not use it; see cancel-invite-setup(8)");
 		return;
 	}
-	if (config->mode != MODE_ROUTED)
+	if (config->mode == MODE_ROUTED)
+		check_routing(&check);
+	else
 		APPLY(&check, at_the_front);
 	APPLY(&check, always);
 	if (has_second_listener(&check))
 		APPLY(&check, behind_the_queue);
+	if (has_second_listener(&check) && config->mode != MODE_ROUTED)
+		APPLY(&check, of_stamps);
 }
