@@ -235,7 +235,7 @@ EXAMPLES = $(filter-out conf/systemd/% conf/debian/% conf/man/% conf/bash-comple
 	$(wildcard conf/*/*))
 
 # What cancel-invite-setup works with, which is no document.
-SETUP_FILES = $(wildcard conf/setup/*.bash conf/postfix/* conf/opendkim/* conf/rspamd/*)
+SETUP_FILES = $(wildcard conf/setup/*.bash conf/postfix/* conf/opendkim/* conf/rspamd/* conf/sendmail/*)
 COMPLETIONS = $(notdir $(wildcard conf/bash-completion/*))
 
 # Where things are, for files that say so.

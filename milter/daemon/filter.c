@@ -341,6 +341,8 @@ static bool reroute(SMFICTX *context, const struct envelope *envelope, const cha
 	}
 	buffer_free(&address);
 	buffer_free(&parameters);
+	if (!good)
+		log_write(LOG_LEVEL_ERROR, "the MTA did not take the recipients' new names");
 	return good;
 }
 
@@ -357,10 +359,8 @@ static bool carry_out(SMFICTX *context, struct session *session)
 				  edits->items[i].name);
 			return false;
 		}
-	if (rerouted && !reroute(context, rerouted, message_suffix(session->message))) {
-		log_write(LOG_LEVEL_ERROR, "the MTA did not take the recipients' new names");
+	if (rerouted && !reroute(context, rerouted, message_suffix(session->message)))
 		return false;
-	}
 	if (message_has_new_body(session->message) &&
 	    !message_write_body(session->message, replace_body, context, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);
@@ -369,18 +369,27 @@ static bool carry_out(SMFICTX *context, struct session *session)
 	return true;
 }
 
+/* Where the MTA routes by domains, what it holds goes the second way again once it is released. */
+static bool hold(SMFICTX *context, struct session *session)
+{
+	const struct envelope *rerouted = message_rerouted(session->message);
+	const struct verdict *verdict = message_verdict(session->message);
+
+	if (smfi_quarantine(context, (char *)verdict->text) != MI_SUCCESS) {
+		log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
+		return false;
+	}
+	return !rerouted || reroute(context, rerouted, message_suffix(session->message));
+}
+
 /* What the MTA must agree to: a changed message, or one that is held. False if it did not. */
 static bool apply_verdict(SMFICTX *context, struct session *session)
 {
 	const enum action action = message_action(session->message);
-	const struct verdict *verdict = message_verdict(session->message);
 
 	if (action == ACTION_ACCEPT)
 		return carry_out(context, session);
-	if (action != ACTION_HOLD || smfi_quarantine(context, (char *)verdict->text) == MI_SUCCESS)
-		return true;
-	log_write(LOG_LEVEL_ERROR, "the MTA does not permit holding a message");
-	return false;
+	return action != ACTION_HOLD || hold(context, session);
 }
 
 static sfsistat on_end_of_message(SMFICTX *context)

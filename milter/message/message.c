@@ -414,9 +414,17 @@ const struct header_edits *message_edits(const struct message *message)
 	return does_nothing(message) ? &none : &message->edits;
 }
 
+/* What is held at the second listener comes by it again, whoever releases it, and however. */
+static bool is_held_by_domain(const struct message *message)
+{
+	return message_action(message) == ACTION_HOLD && message->transaction.role == ROLE_SECOND &&
+	       message->transaction.config->route == ROUTE_DOMAIN;
+}
+
 const struct envelope *message_rerouted(const struct message *message)
 {
-	return message->rerouted ? &message->transaction.envelope : NULL;
+	return message->rerouted || is_held_by_domain(message) ? &message->transaction.envelope
+							       : NULL;
 }
 
 const char *message_suffix(const struct message *message)

@@ -433,6 +433,19 @@ class TestRoute:
                 ["-", "<a@example.org>"],
                 ["+", "<a@example.org>", "NOTIFY=NEVER ORCPT=rfc822;a@example.org"]]
 
+    def test_what_is_held_comes_to_the_second_listener_again(self, start, cronofy):
+        """Whoever releases it: it must not go out with its stamp and without its calendar."""
+        running = start(milter={"route": "domain", "on_refused": "hold"})
+        message = stamped(running)
+        cronofy.script("board-1", forever(status(404)))
+        with MilterSession(running.socket) as mta:
+            result = mta.deliver(message, macros=SECOND)
+            assert result.action == "accept" and "no such invite" in result.quarantine, result
+            assert mta.recipient_changes == [
+                ["-", "<guest@example.org>"],
+                ["+", "<guest@example.org.cancel-invite>", "ORCPT=rfc822;guest@example.org"]]
+        assert result.message_bytes == message
+
     def test_untagged_mail_keeps_its_recipients(self, start):
         with MilterSession(self.domain(start).socket) as mta:
             assert mta.deliver(mail(), macros=GATE).action == "accept"

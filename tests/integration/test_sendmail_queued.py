@@ -449,3 +449,19 @@ def test_untagged_mail_is_signed_where_it_comes_in(signing, sink):
     assert received(delivery) == 1
     assert len(delivery.message.get_all("DKIM-Signature")) == 1
     assert "succeeded" in opendkim.verify(delivery.data)
+
+
+def test_held_mail_that_is_released_comes_by_the_second_listener(
+        start_queued, start_filter, standin, sink):
+    """Not with its stamp and without a calendar, however it is released."""
+    filter = start_filter(milter={**QUEUED, "on_refused": "hold"})
+    sendmail = start_queued(filter)
+    standin.script("board-1", forever(status(404)))
+    assert sendmail.submit(SENDER, RECIPIENT, tagged("board-1")).code == 250
+    [held] = until(lambda: list((sendmail.queue_folder / "cancel-invite").glob("hf*")), 20,
+                   sendmail.log)
+    assert sink.deliveries == []
+    standin.script("board-1")
+    invite(standin, [RECIPIENT])
+    sendmail.release(held.name[2:])
+    assert_each_cancelled(sink, [RECIPIENT])

@@ -218,6 +218,11 @@ class Sendmail:
         # try was.
         self._run(self._daemon_cf, "-q!Ino-such")
 
+    def release(self, queue_id):
+        """Lets a message go that is held (quarantined), and tries it."""
+        self._run(self._daemon_cf, "-qQ", f"-qI{queue_id}", "-Q")
+        self.flush()
+
     def log(self):
         """Every SMTP conversation, as -X traces it: there is no syslog to write to."""
         with contextlib.suppress(FileNotFoundError):
