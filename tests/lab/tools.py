@@ -22,21 +22,22 @@ def folder():
 
 def library_path(package):
     """Where a package keeps libraries of its own: what LD_LIBRARY_PATH must name."""
-    return folder() / package / "usr" / "lib" / package
+    own = folder() / package / "usr" / "lib"
+    return ":".join(map(str, [own / package, *own.glob("*-linux-gnu")]))
 
 
 @functools.lru_cache(maxsize=None)
-def program(package, path):
+def program(package, path, libraries=None):
     """The Path of an unpacked program, e.g. program("opendkim", "usr/sbin/opendkim").
 
-    Raises Missing if it isn't there or a shared library of its isn't.
+    libraries: another unpacked package that has libraries which it needs. Raises Missing if it isn't there or a shared library of its isn't.
     """
     found = folder() / package / path
     if not found.exists():
         raise Missing(f"{found} isn't there: run tests/deps check")
     linked = subprocess.run(
         ["ldd", found], capture_output=True, text=True,
-        env={**os.environ, "LD_LIBRARY_PATH": str(library_path(package))},
+        env={**os.environ, "LD_LIBRARY_PATH": library_path(libraries or package)},
     ).stdout
     absent = [line.split()[0] for line in linked.splitlines() if "not found" in line]
     if absent:
