@@ -3,6 +3,10 @@
 
 #include "clock.h"
 #include "escape.h"
+#include "log_queue.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,7 +18,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WRITE_MAXIMUM 4096 /* bytes of a line: PIPE_BUF, what a pipe takes whole */
@@ -23,6 +26,8 @@
 static _Atomic(enum log_target) log_target = LOG_TO_STDERR;
 static _Atomic(enum log_level) log_least = LOG_LEVEL_INFO;
 static _Atomic(enum log_format) log_form = LOG_FORMAT_TEXT;
+static atomic_int log_facility_number = LOG_MAIL;
+static _Atomic(struct log_queue *) log_lines; /* NULL: lines are written at once */
 
 static const struct {
 	const char *name;
@@ -37,8 +42,7 @@ void log_open(enum log_target target, int facility, enum log_level level, enum l
 {
 	log_least = level;
 	log_form = format;
-	if (target == LOG_TO_SYSLOG)
-		openlog("cancel-invite-milter", LOG_PID | LOG_NDELAY, facility);
+	log_facility_number = facility;
 	log_target = target;
 }
 
@@ -57,43 +61,62 @@ static bool journal_reads_us(void)
 	       status.st_ino == inode;
 }
 
-/* `word` comes in front of the text where nobody but its reader would tell the level. */
-static void write_line(enum log_level level, const char *word, const char *text)
+/* One write: lines of several threads never mix. If nobody reads them, nobody misses them. */
+static void write_to_stderr(enum log_level level, const char *text)
 {
+	struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 	char line[WRITE_MAXIMUM], priority[8] = "";
 	size_t length;
-	ssize_t written;
 
-	if (log_target == LOG_TO_SYSLOG) {
-		syslog(levels[level].priority, "%s", text);
-		return;
-	}
 	if (journal_reads_us())
 		snprintf(priority, sizeof(priority), "<%d>", levels[level].priority);
-	snprintf(line, sizeof(line) - 1, "%s%s%s%s", priority, word, word[0] ? ": " : "", text);
+	snprintf(line, sizeof(line) - 1, "%s%s", priority, text);
 	length = strlen(line);
 	line[length++] = '\n';
-	/* One write: lines of several threads never mix. If nobody reads them, nobody misses them. */
-	written = write(STDERR_FILENO, line, length);
-	(void)written;
+	while (write(STDERR_FILENO, line, length) < 0 && (errno == EINTR || errno == EAGAIN))
+		poll(&room, 1, -1); /* somebody made it one that does not block */
+}
+
+static void write_now(enum log_level level, const char *text)
+{
+	static atomic_flag opened = ATOMIC_FLAG_INIT;
+
+	if (log_target != LOG_TO_SYSLOG) {
+		write_to_stderr(level, text);
+		return;
+	}
+	if (!atomic_flag_test_and_set(&opened))
+		openlog("cancel-invite-milter", LOG_PID | LOG_NDELAY, LOG_MAIL);
+	syslog(log_facility_number | levels[level].priority, "%s", text);
+}
+
+/* The line as it is written, in the form that was chosen; what is too long is cut. */
+struct whole_line {
+	char text[WRITE_MAXIMUM];
+};
+
+/* The level's word in front, where nobody but its reader would tell it. */
+static void make_text(struct whole_line *line, enum log_level level, const char *text)
+{
+	const bool shows_level = log_target != LOG_TO_SYSLOG;
+
+	snprintf(line->text, sizeof(line->text), "%s%s%s", shows_level ? levels[level].name : "",
+		 shows_level ? ": " : "", text);
 }
 
 /* {"time":"2026-04-28T09:30:00.123Z","level":"info",MEMBERS}, time as RFC 3339 has it. */
-static void write_json(enum log_level level, const struct buffer *members)
+static void make_json(struct whole_line *line, enum log_level level, const struct buffer *members)
 {
-	char text[WRITE_MAXIMUM], moment[CLOCK_UTC_SHOWN];
-	struct timespec now;
+	char moment[CLOCK_UTC_SHOWN];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	clock_show_utc((long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, moment);
-	snprintf(text, sizeof(text), "{\"time\":\"%s\",\"level\":\"%s\"%s%s}", moment,
+	clock_show_utc(clock_utc_now(), moment);
+	snprintf(line->text, sizeof(line->text), "{\"time\":\"%s\",\"level\":\"%s\"%s%s}", moment,
 		 levels[level].name, members->length > 0 ? "," : "",
 		 members->length > 0 ? members->data : "");
-	write_line(level, "", text);
 }
 
 /* A text as the member "message"; one that is too long is cut. */
-static void write_json_message(enum log_level level, char *message)
+static void make_json_message(struct whole_line *line, enum log_level level, char *message)
 {
 	struct buffer members = buffer_with_maximum(LOG_LINE_MAXIMUM);
 	size_t length = strlen(message);
@@ -107,13 +130,74 @@ static void write_json_message(enum log_level level, char *message)
 	} while (members.failed && length > 0);
 	if (members.failed)
 		buffer_clear(&members);
-	write_json(level, &members);
+	make_json(line, level, &members);
 	buffer_free(&members);
+}
+
+static void make_message(struct whole_line *line, enum log_level level, char *message)
+{
+	if (log_form == LOG_FORMAT_JSON)
+		make_json_message(line, level, message);
+	else
+		make_text(line, level, message);
+}
+
+/* By the queue's thread, if there is one. */
+static void write_line(enum log_level level, const struct whole_line *line)
+{
+	struct log_queue *queue = log_lines;
+
+	if (queue)
+		log_queue_add(queue, level, line->text);
+	else
+		write_now(level, line->text);
+}
+
+/* On the queue's thread. */
+static void write_dropped(unsigned long long lines)
+{
+	struct whole_line line;
+	char text[96];
+
+	snprintf(text, sizeof(text),
+		 "the log was not read fast enough: %llu lines were dropped here", lines);
+	make_message(&line, LOG_LEVEL_ERROR, text);
+	write_now(LOG_LEVEL_ERROR, line.text);
+}
+
+bool log_start(void)
+{
+	static const struct log_queue_writer writer = {write_now, write_dropped};
+
+	log_lines = log_queue_start(&writer);
+	return log_lines != NULL;
+}
+
+bool log_is_stuck(void)
+{
+	struct log_queue *queue = log_lines;
+
+	return queue && log_queue_look(queue).stuck;
+}
+
+unsigned long long log_dropped(void)
+{
+	struct log_queue *queue = log_lines;
+
+	return queue ? log_queue_look(queue).dropped : 0;
+}
+
+bool log_flush(long long longest)
+{
+	struct log_queue *queue = log_lines;
+
+	return !queue || log_queue_flush(queue, longest);
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
 	char text[LOG_LINE_MAXIMUM];
+	struct whole_line line;
 	va_list arguments;
 
 	if (level > log_least)
@@ -121,10 +205,8 @@ void log_write(enum log_level level, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	if (log_form == LOG_FORMAT_JSON)
-		write_json_message(level, text);
-	else
-		write_line(level, levels[level].name, text);
+	make_message(&line, level, text);
+	write_line(level, &line);
 }
 
 struct log_line log_begin(void)
@@ -132,16 +214,23 @@ struct log_line log_begin(void)
 	return log_line_begin(log_form);
 }
 
+static void write_fields(enum log_level level, const struct log_line *fields)
+{
+	struct whole_line line;
+
+	if (fields->format == LOG_FORMAT_JSON)
+		make_json(&line, level, &fields->text);
+	else
+		make_text(&line, level, fields->text.data);
+	write_line(level, &line);
+}
+
 void log_end(enum log_level level, struct log_line *line)
 {
-	if (level <= log_least) {
-		if (line->text.length == 0)
-			log_write(level, "no memory for a log line");
-		else if (line->format == LOG_FORMAT_JSON)
-			write_json(level, &line->text);
-		else
-			write_line(level, levels[level].name, line->text.data);
-	}
+	if (level <= log_least && line->text.length > 0)
+		write_fields(level, line);
+	else if (level <= log_least)
+		log_write(level, "no memory for a log line");
 	log_line_free(line);
 }
 

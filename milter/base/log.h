@@ -4,6 +4,9 @@
  *
  * Safe to call from several threads. Lines are whole: one write each. To standard error that is the
  * systemd journal each line begins with its priority, as sd-daemon(3) has it.
+ *
+ * Until log_start() a line is written before log_write() returns. From then on a thread of its own
+ * writes (log_queue), so that a log that nobody reads holds up nobody.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -29,6 +32,21 @@ enum log_target {
  * form of lines. Until then: standard error, 'info', text.
  */
 void log_open(enum log_target target, int facility, enum log_level level, enum log_format format);
+
+/* False if there is no thread for it. */
+bool log_start(void);
+
+/* Is a line being written that its reader has not taken for LOG_QUEUE_STUCK ms? */
+bool log_is_stuck(void);
+
+/* Lines that had to be dropped since log_start(). */
+unsigned long long log_dropped(void);
+
+/*
+ * Waits until all that was handed in is written, for `longest` ms at most. False if that was not enough:
+ * what waits is lost if the process ends now.
+ */
+bool log_flush(long long longest);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

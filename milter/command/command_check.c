@@ -8,6 +8,7 @@
 #include "postfix_check.h"
 #include "privileges.h"
 #include "redis_store.h"
+#include "threads.h"
 #include "unit_check.h"
 
 #include <stdio.h>
@@ -83,6 +84,7 @@ int command_check(const struct invocation *invocation)
 	}
 	access_check_work(config, &findings);
 	access_check_ledger(config, &findings);
+	threads_check_limits(config, &findings.warnings);
 	config_doubts(config, &findings.warnings);
 	warned = findings.warnings.length + postfix_warnings.length > 0;
 	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);

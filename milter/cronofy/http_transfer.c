@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define CONNECT_TIMEOUT   10000  /* ms, of a call's time-out */
-#define DEAD_PEER_TIMEOUT 20000U /* ms without an acknowledgement: TCP gives the connection up */
+#define BUFFER_SIZE        4096L  /* bytes, of each call: hundreds may wait at once */
+#define UPLOAD_BUFFER_SIZE 16384L /* the least that libcurl takes */
+#define CONNECT_TIMEOUT    10000  /* ms, of a call's time-out */
+#define DEAD_PEER_TIMEOUT  20000U /* ms without an acknowledgement: TCP gives the connection up */
 
 /*
  * curl silently sends a request again, on up to five new connections, where a kept one dies or the
@@ -173,6 +175,8 @@ static bool set_options(struct http_transfer *transfer, const struct http_reques
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
 	SET(CURLOPT_USERAGENT, "cancel-invite-milter");
 	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_BUFFERSIZE, BUFFER_SIZE);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_SIZE);
 	SET(CURLOPT_QUICK_EXIT,
 	    1L); /* a name server that says nothing must not hold up the thread */
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);

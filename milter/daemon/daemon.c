@@ -12,6 +12,7 @@
 #include "privileges.h"
 #include "server.h"
 #include "socket.h"
+#include "threads.h"
 
 #include <errno.h>
 #include <libmilter/mfapi.h>
@@ -22,6 +23,8 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LOG_LONGEST 2000 /* ms that the end of the process waits for who reads the log */
 
 /* ---- starting ---- */
 
@@ -50,6 +53,7 @@ static void say_what_will_not_work(const struct config *config)
 	struct access_findings findings = access_findings_new();
 
 	access_check_work(config, &findings);
+	threads_check_limits(config, &findings.warnings);
 	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
 	log_write_lines(LOG_LEVEL_ERROR, "", &findings.faults);
 	access_findings_free(&findings);
@@ -95,6 +99,7 @@ static bool start_services(struct server *server, int page_listening, struct pro
 	    !metrics_add_source(services->metrics, active_write_metrics, services->active) ||
 	    !metrics_add_source(services->metrics, pace_write_metrics, services->pace) ||
 	    !metrics_add_source(services->metrics, breakers_write_metrics, services->breakers) ||
+	    !metrics_add_source(services->metrics, threads_write_metrics, NULL) ||
 	    !metrics_process_add(services->metrics, &server->began)) {
 		problem_set(why, "no memory");
 		return false;
@@ -150,8 +155,10 @@ static int serve(struct server *server)
 		return EX_OSERR;
 	}
 	pthread_detach(thread);
+	result = lifecycle_lead(server) ? EX_OK : EX_SOFTWARE;
+	log_flush(LOG_LONGEST);
 	/* libmilter's threads do not wait for each other: the process ends with all of them. */
-	_exit(lifecycle_lead(server) ? EX_OK : EX_SOFTWARE);
+	_exit(result);
 }
 
 /* Takes what only root may take, and becomes the filter's user. Gives an exit code. */
@@ -197,7 +204,7 @@ static bool share_budgets(struct server *server, const struct config *config, st
 	return false;
 }
 
-int daemon_run(struct config *config)
+static int run(struct config *config)
 {
 	static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct problem why = {.text = "no memory"};
@@ -215,7 +222,7 @@ int daemon_run(struct config *config)
 		return EX_OSERR;
 	exit_code = take_privileged(&server, config, &page_listening, &why);
 	lifecycle_block_signals();
-	if (exit_code == EX_OK && (!start_services(&server, page_listening, &why) ||
+	if (exit_code == EX_OK && (!threads_start(filter_is_libmilter) || !log_start() || !start_services(&server, page_listening, &why) ||
 				   !start_ledger(&server, config, &why)))
 		exit_code = EX_OSERR;
 	if (exit_code != EX_OK) {
@@ -234,4 +241,12 @@ int daemon_run(struct config *config)
 	say_what_will_not_work(config);
 	log_write(LOG_LEVEL_INFO, "version %s listens on %s", VERSION, config->socket);
 	return serve(&server);
+}
+
+int daemon_run(struct config *config)
+{
+	const int exit_code = run(config);
+
+	log_flush(LOG_LONGEST);
+	return exit_code;
 }

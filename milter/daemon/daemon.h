@@ -5,8 +5,9 @@
 #include "config.h"
 
 /*
- * Starts the filter and runs it to its end, with a configuration that becomes its own. Gives an exit
- * code of <sysexits.h>, or ends the process.
+ * Starts the filter and runs it to its end, with a configuration of which nobody else may hold a
+ * reference meanwhile: when another one replaces it, its keys are wiped. Ends the process, or gives an
+ * exit code of <sysexits.h> if it could not start; then the reference is still the caller's.
  */
 int daemon_run(struct config *config);
 

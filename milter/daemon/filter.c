@@ -2,7 +2,9 @@
 #include "filter.h"
 
 #include "log.h"
+#include "threads.h"
 
+#include <dlfcn.h>
 #include <libmilter/mfapi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +101,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		free(session);
 		return SMFIS_TEMPFAIL;
 	}
+	threads_session_begins();
 	/* Over TCP a step without an answer makes two small packets of the MTA's wait for each
 	 * other, 40 ms a message (Nagle); the DATA step's answer prevents it. */
 	if (the_server->socket_path)
@@ -429,7 +432,20 @@ static sfsistat on_close(SMFICTX *context)
 	end_message(session);
 	message_free(session->message);
 	free(session);
+	threads_session_is_over();
 	return SMFIS_CONTINUE;
+}
+
+bool filter_is_libmilter(const void *address)
+{
+	int (*const main_loop)(void) = smfi_main;
+	void *inside;
+	Dl_info one, other;
+
+	/* POSIX lets functions be addresses, and ISO C has no way to say so. */
+	_Static_assert(sizeof(inside) == sizeof(main_loop), "POSIX");
+	memcpy(&inside, &main_loop, sizeof(inside));
+	return dladdr(address, &one) && dladdr(inside, &other) && one.dli_fbase == other.dli_fbase;
 }
 
 bool filter_register(struct server *server)

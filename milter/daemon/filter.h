@@ -12,4 +12,7 @@
 /* Tells libmilter who we are. The server must live as long as the process. False if it will not. */
 bool filter_register(struct server *server);
 
+/* Is this an address of libmilter's code? */
+bool filter_is_libmilter(const void *address);
+
 #endif

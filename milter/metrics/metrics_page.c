@@ -1,6 +1,8 @@
 /* metrics_page: the metrics as a page, by libmicrohttpd. */
 #include "metrics_page.h"
 
+#include "log.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -179,6 +181,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return send_metrics(connection, page->metrics);
 	if (page->stopping)
 		return send_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
+	if (log_is_stuck())
+		return send_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+				 "nobody reads the log\n");
 	return send_text(connection, MHD_HTTP_OK, "ok\n");
 }
 

@@ -1,7 +1,8 @@
 /*
  * metrics_page: a small HTTP server for whoever watches: GET /metrics is the metrics' page, GET
- * /healthz says "ok", or 503 "stopping" once the process is on its way out. The only file that knows
- * libmicrohttpd. On a loopback address it answers only who asks for localhost or such an address.
+ * /healthz says "ok", or 503 "stopping" once the process is on its way out, or "nobody reads the log"
+ * while a line of it cannot be written. The only file that knows libmicrohttpd.
+ * On a loopback address it answers only who asks for localhost or such an address.
  *
  * One thread. Bounded: connections (a new one pushes the oldest out, so clients that are slow
  * cannot keep others away), memory for each, the time that one may idle.

@@ -1,6 +1,8 @@
 /* metrics_process: what Prometheus calls process_*, from /proc. */
 #include "metrics_process.h"
 
+#include "log.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +78,9 @@ static void write_process(void *context, struct buffer *page)
 		metrics_write_single(page, "process_max_fds", METRICS_GAUGE,
 				     "Descriptors that may be open.", (double)limit.rlim_cur);
 	write_memory(page);
+	metrics_write_single(page, "cancel_invite_log_dropped_total", METRICS_COUNTER,
+			     "Lines of the log that were dropped, as nobody read them in time.",
+			     (double)log_dropped());
 	metrics_write_single(page, "process_start_time_seconds", METRICS_GAUGE,
 			     "When the process began.", (double)*began);
 }
