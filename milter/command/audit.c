@@ -22,7 +22,8 @@ static void become_owner(const struct stat *status)
 		(void)!setuid(status->st_uid);
 }
 
-struct ledger_store *audit_open(const struct config *config, int *exit_code)
+struct ledger_store *audit_open(const struct config *config, enum ledger_store_mode mode,
+				int *exit_code)
 {
 	struct ledger_store *store;
 	struct problem why;
@@ -45,7 +46,7 @@ struct ledger_store *audit_open(const struct config *config, int *exit_code)
 			config->ledger_file, strerror(errno));
 		return NULL;
 	}
-	store = ledger_store_open(config->ledger_file, LEDGER_STORE_READ, &why);
+	store = ledger_store_open(config->ledger_file, mode, &why);
 	if (!store)
 		*exit_code = output_complain(EX_UNAVAILABLE, why.text);
 	return store;

@@ -11,8 +11,9 @@
 
 #define AUDIT_LINE_MAXIMUM ((size_t)64 * 1024) /* bytes, of one record as it is printed */
 
-/* The ledger, to read. NULL, a complaint, and the exit code, if it cannot be opened. */
-struct ledger_store *audit_open(const struct config *config, int *exit_code);
+/* The ledger that there is. NULL, a complaint, and the exit code, if it cannot be opened so. */
+struct ledger_store *audit_open(const struct config *config, enum ledger_store_mode mode,
+				int *exit_code);
 
 /* Closes it, and gives the exit code. `why` is of interest if it did not go well. */
 int audit_finish(struct ledger_store *store, bool good, const struct problem *why);

@@ -83,6 +83,9 @@ int command_report(const struct invocation *invocation);
 /* --export: all records as CSV (RFC 4180), oldest first. */
 int command_export(const struct invocation *invocation);
 
+/* --forget: removes what the ledger has about an address. Writes, and works while the filter runs. */
+int command_forget(const struct invocation *invocation);
+
 /* --reload: has a running filter reload, and waits for its answer. */
 int command_reload(const struct invocation *invocation);
 

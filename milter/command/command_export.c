@@ -42,7 +42,7 @@ int command_export(const struct invocation *invocation)
 {
 	struct exporting exporting = {.out = buffer_with_maximum(AUDIT_LINE_MAXIMUM)};
 	int exit_code = EX_OK;
-	struct ledger_store *store = audit_open(invocation->config, &exit_code);
+	struct ledger_store *store = audit_open(invocation->config, LEDGER_STORE_READ, &exit_code);
 	struct problem why;
 	bool good;
 

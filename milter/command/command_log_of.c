@@ -98,7 +98,7 @@ int command_log_of(const struct invocation *invocation)
 	const bool json = invocation->json;
 	struct listing listing = {.json = json, .out = buffer_with_maximum(AUDIT_LINE_MAXIMUM)};
 	int exit_code = EX_OK;
-	struct ledger_store *store = audit_open(invocation->config, &exit_code);
+	struct ledger_store *store = audit_open(invocation->config, LEDGER_STORE_READ, &exit_code);
 	struct problem why;
 	bool good;
 

@@ -114,7 +114,7 @@ int command_report(const struct invocation *invocation)
 	struct report report = {.json = json, .out = buffer_with_maximum((size_t)16 * 1024 * 1024)};
 	const long long from = audit_moment(invocation->since);
 	int exit_code = EX_OK;
-	struct ledger_store *store = audit_open(invocation->config, &exit_code);
+	struct ledger_store *store = audit_open(invocation->config, LEDGER_STORE_READ, &exit_code);
 	struct problem why;
 	bool good;
 

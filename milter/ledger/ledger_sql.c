@@ -129,6 +129,11 @@ const char *const ledger_sql_texts[LEDGER_SQL_STATEMENTS] = {
 	[LEDGER_SQL_DOUBT_CALL] =
 		"UPDATE call SET owner = '', doubtful = 1 WHERE " THIS_MESSAGE " AND owner = ?5",
 	[LEDGER_SQL_ANSWER_CALL] = "DELETE FROM call WHERE " THIS_MESSAGE,
+	[LEDGER_SQL_FORGET_RECORDS] =
+		"DELETE FROM record WHERE recipient = ?1 OR envelope_recipient = ?1 "
+		"OR sender = ?1 COLLATE NOCASE",
+	[LEDGER_SQL_FORGET_CALENDARS] = "DELETE FROM calendar WHERE recipient = ?1 COLLATE NOCASE",
+	[LEDGER_SQL_FORGET_CALLS] = "DELETE FROM call WHERE recipient = ?1 COLLATE NOCASE",
 	[LEDGER_SQL_NEWEST] = "SELECT max(newest) FROM (SELECT max(time) AS newest FROM record "
 			      "UNION ALL SELECT max(time) FROM calendar)",
 };

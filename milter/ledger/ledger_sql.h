@@ -35,14 +35,17 @@ enum ledger_sql {
 	LEDGER_SQL_EACH_SINCE, /* time, after number, how many: likewise */
 	LEDGER_SQL_COUNT,      /* since: account, result, count, how many with a kept calendar */
 	LEDGER_SQL_COUNT_SAME, /* account, invite, recipient, Message-ID, result: how many records */
-	LEDGER_SQL_PRUNE_CALLS, /* older than, how many */
-	LEDGER_SQL_FIND_CALL,   /* account, invite, recipient, Message-ID: owner, since, until */
-	LEDGER_SQL_IS_IN_DOUBT, /* account, invite, recipient: is there any? */
-	LEDGER_SQL_BEGIN_CALL,  /* as FIND_CALL, time, doubtful, owner, since, until */
-	LEDGER_SQL_FORGET_CALL, /* as FIND_CALL, owner; unless it is doubtful */
-	LEDGER_SQL_DOUBT_CALL,  /* as FIND_CALL, owner */
-	LEDGER_SQL_ANSWER_CALL, /* as FIND_CALL */
-	LEDGER_SQL_NEWEST,      /* time of the newest record or calendar; NULL */
+	LEDGER_SQL_PRUNE_CALLS,    /* older than, how many */
+	LEDGER_SQL_FIND_CALL,      /* account, invite, recipient, Message-ID: owner, since, until */
+	LEDGER_SQL_IS_IN_DOUBT,    /* account, invite, recipient: is there any? */
+	LEDGER_SQL_BEGIN_CALL,     /* as FIND_CALL, time, doubtful, owner, since, until */
+	LEDGER_SQL_FORGET_CALL,    /* as FIND_CALL, owner; unless it is doubtful */
+	LEDGER_SQL_DOUBT_CALL,     /* as FIND_CALL, owner */
+	LEDGER_SQL_ANSWER_CALL,    /* as FIND_CALL */
+	LEDGER_SQL_FORGET_RECORDS, /* address; and likewise */
+	LEDGER_SQL_FORGET_CALENDARS,
+	LEDGER_SQL_FORGET_CALLS,
+	LEDGER_SQL_NEWEST, /* time of the newest record or calendar; NULL */
 	LEDGER_SQL_STATEMENTS,
 };
 

@@ -18,6 +18,8 @@ void ledger_connection_explain(const struct ledger_store *store, int code, struc
 {
 	enum ledger_trouble trouble = LEDGER_TROUBLE_OTHER;
 	int error = sqlite3_system_errno(store->database);
+	const char *damage = sqlite3_errmsg(store->database);
+	char shown[100]; /* it quotes the file, whatever is in there */
 
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
@@ -44,8 +46,9 @@ void ledger_connection_explain(const struct ledger_store *store, int code, struc
 		break;
 	}
 	ledger_trouble_explain(trouble, store->path, error,
-			       trouble == LEDGER_TROUBLE_DAMAGED ? sqlite3_errmsg(store->database)
-								 : sqlite3_errstr(code),
+			       trouble == LEDGER_TROUBLE_DAMAGED
+				       ? problem_quote(shown, sizeof(shown), damage, strlen(damage))
+				       : sqlite3_errstr(code),
 			       why);
 }
 
@@ -380,6 +383,36 @@ int ledger_store_prune(struct ledger_store *store, long long before, int most, s
 		removed += sqlite3_changes(store->database);
 	}
 	return removed;
+}
+
+static bool forget(struct ledger_store *store, enum ledger_sql what, const char *address,
+		   long long *removed, struct problem *why)
+{
+	ledger_connection_bind_text(store->statements[what], 1, address);
+	if (!ledger_connection_run(store, what, why))
+		return false;
+	*removed = sqlite3_changes(store->database);
+	return true;
+}
+
+bool ledger_store_forget(struct ledger_store *store, const char *address,
+			 struct ledger_forgotten *forgotten, struct problem *why)
+{
+	const bool good =
+		execute(store, "PRAGMA secure_delete = ON", why) &&
+		ledger_store_begin(store, why) &&
+		forget(store, LEDGER_SQL_FORGET_RECORDS, address, &forgotten->records, why) &&
+		forget(store, LEDGER_SQL_FORGET_CALENDARS, address, &forgotten->calendars, why) &&
+		forget(store, LEDGER_SQL_FORGET_CALLS, address, &forgotten->calls, why) &&
+		ledger_store_commit(store, why);
+
+	if (!good) {
+		ledger_store_rollback(store);
+		return false;
+	}
+	/* What was written before is still in the write-ahead log, until that is begun anew. */
+	sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return true;
 }
 
 bool ledger_store_newest(struct ledger_store *store, long long *time, struct problem *why)

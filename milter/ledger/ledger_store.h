@@ -110,6 +110,18 @@ bool ledger_store_end_call(struct ledger_store *store, const struct ledger_key *
  */
 int ledger_store_prune(struct ledger_store *store, long long before, int most, struct problem *why);
 
+struct ledger_forgotten {
+	long long records, calendars, calls;
+};
+
+/*
+ * Removes all records that name the address as recipient or sender, and the calendars and calls of this
+ * recipient, whatever the case of its letters; their bytes are overwritten. False, and why, if nothing
+ * was removed because that failed.
+ */
+bool ledger_store_forget(struct ledger_store *store, const char *address,
+			 struct ledger_forgotten *forgotten, struct problem *why);
+
 /* ---- reading ---- */
 
 /* The time of the newest record or calendar; 0 if there is none. */

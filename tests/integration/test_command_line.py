@@ -62,7 +62,7 @@ class TestItself:
         done = run(option)
         assert done.returncode == OK and not done.stderr
         for word in ("-c", "-n", "--try", "-f", "--rewrite", "--calendar", "--cancel", "--account",
-                     "--log-of", "--report", "--export", "--reload", "--since", "--json", "-V"):
+                     "--log-of", "--report", "--export", "--forget", "--reload", "--since", "--json", "-V"):
             assert word in done.stdout
 
     @pytest.mark.parametrize("arguments", [

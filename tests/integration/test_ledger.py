@@ -884,6 +884,68 @@ class TestExport:
             reader.stdout.close()
 
 
+class TestBackup:
+    def test_under_mail_is_whole(self, make, workdir):
+        """As the manual says it: VACUUM INTO."""
+        running = make().start()
+        for number in range(100, 110):
+            assert_cancelled(deliver(running, another(number)))
+        waiting = [Delivery(running.socket, another(number)) for number in range(20)]
+        with database(workdir) as opened:
+            opened.execute(f"VACUUM INTO '{workdir}/copy.db'")
+        for message in waiting:
+            assert_cancelled(message.result())
+        with contextlib.closing(sqlite3.connect(f"{workdir}/copy.db")) as copy:
+            assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert copy.execute("SELECT count(*) FROM calendar").fetchone()[0] >= 10
+        running.stop()
+        for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(workdir / name)
+        os.rename(workdir / "copy.db", workdir / "ledger.db")
+        running.start()
+        assert_cancelled(deliver(running, another(105)))
+        running.wait_for_log("kept=same_message")
+        assert "ledger cannot be used" not in running.log()
+
+
+class TestForget:
+    def test_takes_a_person_out_and_nobody_else(self, make, cronofy, workdir):
+        cronofy.create("board-1", "Ann.Other@example.org")
+        running = make().start()
+        assert_cancelled(deliver(running))
+        assert_cancelled(deliver(running, another(2), "app@acme.example", ["Ann.Other@example.org"]))
+        log_of(running, "board-1", 2)
+        done = run("--forget", "ann.OTHER@example.org", "-c", running.config)
+        assert (done.returncode, done.stdout) == (
+            OK, "removed: 1 records, 1 calendars, 0 calls\n"), done
+        assert [one["recipient"] for one in log_of(running, "board-1", 1)] == [GUEST]
+        assert_cancelled(deliver(running))  # with its calendar
+        assert len(cronofy.requests()) == 2
+        running.stop()
+        for name in os.listdir(workdir):
+            if name.startswith("ledger.db"):
+                assert b"nn.Other@" not in (workdir / name).read_bytes(), name
+
+    def test_knows_senders_and_what_is_in_doubt(self, make, cronofy, workdir):
+        cronofy.script("board-1", delayed(3, status(200)))
+        running = make(cronofy={"timeout": "500ms", "attempts": 1}).start()
+        assert deliver(running).action == "tempfail"
+        log_of(running, "board-1", 1)
+        until(lambda: count(workdir, "call") == 1, 10, "the call")
+        done = run("--forget", "app@acme.example", "-c", running.config)
+        assert done.stdout == "removed: 1 records, 0 calendars, 0 calls\n", done
+        done = run("--forget", GUEST, "-c", running.config)
+        assert done.stdout == "removed: 0 records, 0 calendars, 1 calls\n", done
+        done = run("--forget", GUEST, "-c", running.config)
+        assert done.returncode == OK and done.stdout.startswith("removed: 0 records, 0"), done
+
+    def test_takes_an_address(self, make):
+        for what in ("ann", "", "ann@example.org@x"):
+            done = run("--forget", what, "-c", make().config)
+            assert done.returncode == USAGE and not done.stdout, done
+
+
 class TestCommands:
     @pytest.mark.parametrize("arguments", [
         ["--log-of"], ["--log-of", ""], ["--log-of", "a", "b"], ["--report", "x"],
@@ -895,7 +957,8 @@ class TestCommands:
         done = run(*arguments, "-c", make().config)
         assert done.returncode == USAGE and done.stderr and not done.stdout, done
 
-    @pytest.mark.parametrize("arguments", [["--log-of", "a"], ["--report"], ["--export"]])
+    @pytest.mark.parametrize("arguments", [["--log-of", "a"], ["--report"], ["--export"],
+                                           ["--forget", "ann@example.org"]])
     @pytest.mark.parametrize("ledger, content, code, words", [
         ({"file": "none"}, None, CONFIG, "file = none"),
         ({}, None, NOINPUT, "there is no ledger: .*ledger.db"),
@@ -930,7 +993,7 @@ class TestCommands:
             running.kill()
         message = workdir.write("tagged.eml", another(2))
         for command in (["--report"], ["--export"], ["--log-of", "board-1"],
-                        ["--try", message, GUEST]):
+                        ["--forget", "nobody@example.org"], ["--try", message, GUEST]):
             done = run(*command, "-c", running.config)
             assert done.returncode == OK, done
         owners = {(folder / name).owner() for name in os.listdir(folder)}
