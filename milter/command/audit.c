@@ -2,6 +2,7 @@
 #include "audit.h"
 
 #include "clock.h"
+#include "key_file.h"
 #include "output.h"
 #include "record.h"
 
@@ -50,6 +51,21 @@ struct ledger_store *audit_open(const struct config *config, enum ledger_store_m
 	if (!store)
 		*exit_code = output_complain(EX_UNAVAILABLE, why.text);
 	return store;
+}
+
+bool audit_hash(const struct config *config, const char *address, char out[REDACTED_MAXIMUM])
+{
+	struct redact redact = {REDACT_HASH, NULL};
+	struct problem why;
+	char *key;
+
+	if (config->ledger_addresses != REDACT_HASH)
+		return false;
+	key = key_file_read(config->address_key_file, &why);
+	redact.key = key;
+	redact_address(&redact, address, out);
+	key_free(key);
+	return key != NULL;
 }
 
 int audit_finish(struct ledger_store *store, bool good, const struct problem *why)

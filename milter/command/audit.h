@@ -6,6 +6,7 @@
 #include "config.h"
 #include "ledger_store.h"
 #include "problem.h"
+#include "redact.h"
 
 #include <stdbool.h>
 
@@ -14,6 +15,12 @@
 /* The ledger that there is. NULL, a complaint, and the exit code, if it cannot be opened so. */
 struct ledger_store *audit_open(const struct config *config, enum ledger_store_mode mode,
 				int *exit_code);
+
+/*
+ * What the ledger may have kept in place of an address: its hash. False if it keeps addresses whole, or
+ * the key cannot be read.
+ */
+bool audit_hash(const struct config *config, const char *address, char out[REDACTED_MAXIMUM]);
 
 /* Closes it, and gives the exit code. `why` is of interest if it did not go well. */
 int audit_finish(struct ledger_store *store, bool good, const struct problem *why);

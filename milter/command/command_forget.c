@@ -12,7 +12,8 @@
 int command_forget(const struct invocation *invocation)
 {
 	const char *address = invocation->argument;
-	struct ledger_forgotten forgotten;
+	struct ledger_forgotten forgotten, hashed = {0};
+	char hash[REDACTED_MAXIMUM];
 	struct ledger_store *store;
 	struct problem why;
 	int exit_code;
@@ -23,9 +24,12 @@ int command_forget(const struct invocation *invocation)
 	store = audit_open(invocation->config, LEDGER_STORE_EXISTING, &exit_code);
 	if (!store)
 		return exit_code;
-	good = ledger_store_forget(store, address, &forgotten, &why);
+	good = ledger_store_forget(store, address, &forgotten, &why) &&
+	       (!audit_hash(invocation->config, address, hash) ||
+		ledger_store_forget(store, hash, &hashed, &why));
 	if (good)
-		printf("removed: %lld records, %lld calendars, %lld calls\n", forgotten.records,
-		       forgotten.calendars, forgotten.calls);
+		printf("removed: %lld records, %lld calendars, %lld calls\n",
+		       forgotten.records + hashed.records, forgotten.calendars + hashed.calendars,
+		       forgotten.calls + hashed.calls);
 	return audit_finish(store, good, &why);
 }

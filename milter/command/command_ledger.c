@@ -10,6 +10,7 @@ struct ledger *command_ledger_open(const struct config *config)
 		.mode = LEDGER_STORE_EXISTING,
 		.keep = config->ledger_keep,
 		.retry = LEDGER_RETRY,
+		.address_key = config->ledger_addresses == REDACT_HASH ? config->address_key : NULL,
 	};
 	struct problem why;
 

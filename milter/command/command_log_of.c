@@ -100,13 +100,17 @@ int command_log_of(const struct invocation *invocation)
 	int exit_code = EX_OK;
 	struct ledger_store *store = audit_open(invocation->config, LEDGER_STORE_READ, &exit_code);
 	struct problem why;
-	bool good;
+	char hash[REDACTED_MAXIMUM];
+	bool good, hashed;
 
 	if (!store)
 		return exit_code;
+	hashed = audit_hash(invocation->config, what, hash);
 	if (json)
 		fputs("[\n", stdout);
 	good = ledger_store_each_about(store, what, list, &listing, &why);
+	if (good && hashed)
+		good = ledger_store_each_about(store, hash, list, &listing, &why);
 	if (json)
 		fputs(listing.count > 0 ? "\n]\n" : "]\n", stdout);
 	else if (good && listing.count == 0)

@@ -103,6 +103,7 @@ void config_release(struct config *config)
 	free_values(config, is_of_config);
 	key_free(config->stamp_key);
 	key_free(config->stamp_key_previous);
+	key_free(config->address_key);
 	key_free(config->redis_password);
 	key_free(config->redis_secret);
 	explicit_bzero(&config->redis_address, sizeof(config->redis_address));

@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "network.h"
+#include "redact.h"
 #include "redis_address.h"
 
 #include <stdatomic.h>
@@ -107,6 +108,9 @@ struct config {
 	enum mode mode;
 	char *queue_daemon;
 	enum route route;
+	enum redact_form log_addresses;
+	char *address_key_file;
+	char *address_key; /* NULL: none is needed, or it is to be made; zeroed with the config */
 	char *stamp_key_file;
 	char *stamp_key; /* NULL: none (direct: or none to be read); zeroed with the config */
 	char *stamp_key_previous_file; /* "": none */
@@ -137,6 +141,7 @@ struct config {
 	char *ledger_file;     /* NULL: keep nothing */
 	long long ledger_keep; /* ms */
 	bool ledger_required;
+	enum redact_form ledger_addresses;
 	bool ledger_shared; /* calendars are kept in Redis as well */
 
 	char *redis; /* where it is; "": none. Zeroed with the config: it may hold a password */

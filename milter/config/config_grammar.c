@@ -63,6 +63,11 @@ bool config_is_final(const char *value, struct problem *why)
 			"reject, hold or deliver, as no further try can mend it");
 }
 
+bool config_is_for_ledger(const char *value, struct problem *why)
+{
+	return expected(why, strcmp(value, "domain") != 0, "full or hash");
+}
+
 bool config_is_listening_address(const char *value, struct problem *why)
 {
 	struct socket_address where;

@@ -29,6 +29,9 @@ bool config_is_for_an_outage(const char *value, struct problem *why);
 /* What to do with mail that no further try can mend: anything but tempfail. */
 bool config_is_final(const char *value, struct problem *why);
 
+/* How the ledger keeps addresses: by their domain nobody is found again. */
+bool config_is_for_ledger(const char *value, struct problem *why);
+
 /* Nothing, or address:port as socket_address_read() has it. */
 bool config_is_listening_address(const char *value, struct problem *why);
 

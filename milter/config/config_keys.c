@@ -15,6 +15,7 @@ static const char *const routes[] = {"header", "domain", NULL};
 static const char *const log_targets[] = {"stderr", "syslog", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const log_addresses[] = {"full", "domain", "hash", NULL};
 static const char *const fallbacks[] = {"reject", "tempfail", "hold", "deliver", NULL};
 static const char *const untrusted[] = {"strip", "reject", "keep", NULL};
 static const char *const data_centers[] = {"us", "au", "ca", "de", "sg", "uk", NULL};
@@ -67,6 +68,10 @@ const struct config_key config_keys[] = {
 	 .choices = log_levels},
 	{SECTION_MILTER, "log_format", TYPE_CHOICE, FILTER(log_format), .initial = "text",
 	 .choices = log_formats},
+	{SECTION_MILTER, "log_addresses", TYPE_CHOICE, FILTER(log_addresses), .initial = "full",
+	 .choices = log_addresses},
+	{SECTION_MILTER, "address_key_file", TYPE_KEY_FILE, FILTER(address_key_file),
+	 .initial = "/var/lib/cancel-invite-milter/address.key", .takes_restart = true},
 	{SECTION_MILTER, "syslog_facility", TYPE_TEXT, FILTER(syslog_facility), .initial = "mail",
 	 .check = config_is_facility},
 	{SECTION_MILTER, "dry_run", TYPE_YES_NO, FILTER(dry_run), .initial = "no"},
@@ -92,6 +97,8 @@ const struct config_key config_keys[] = {
 	{SECTION_LEDGER, "keep", TYPE_DURATION, FILTER(ledger_keep), .initial = "30d",
 	 .least = 3600 * SECOND, .most = 3650 * DAY},
 	{SECTION_LEDGER, "required", TYPE_YES_NO, FILTER(ledger_required), .initial = "no"},
+	{SECTION_LEDGER, "addresses", TYPE_CHOICE, FILTER(ledger_addresses), .initial = "full",
+	 .choices = log_addresses, .check = config_is_for_ledger, .takes_restart = true},
 	{SECTION_LEDGER, "shared", TYPE_YES_NO, FILTER(ledger_shared), .initial = "no"},
 
 	{SECTION_REDIS, "url", TYPE_URL, FILTER(redis), .initial = "", .check = config_is_redis,

@@ -108,6 +108,23 @@ static void read_previous_stamp_key(struct config *config, struct buffer *faults
 			     STAMP_KEY_MINIMUM);
 }
 
+static bool needs_address_key(const struct config *config)
+{
+	return config->log_addresses == REDACT_HASH || config->ledger_addresses == REDACT_HASH;
+}
+
+/* A key that is not there yet is made at the start. */
+static void read_address_key(struct config *config, struct buffer *faults)
+{
+	struct problem why;
+
+	if (!needs_address_key(config) || access(config->address_key_file, F_OK) != 0)
+		return;
+	config->address_key = key_file_read(config->address_key_file, &why);
+	if (!config->address_key)
+		config_fault(config, faults, &config->address_key_file, "%s", why.text);
+}
+
 static void find_temp_dir(const struct config *config, struct buffer *faults)
 {
 	struct stat status;
@@ -166,6 +183,7 @@ static void resolve(struct config *config, struct buffer *faults)
 	find_temp_dir(config, faults);
 	read_stamp_key(config, faults);
 	read_previous_stamp_key(config, faults);
+	read_address_key(config, faults);
 	read_redis_files(config, faults);
 	for (size_t i = 0; i < config->account_count; i++)
 		read_account_files(config, &config->accounts[i], faults);
@@ -182,17 +200,34 @@ struct config *config_load(const char *file, struct buffer *faults)
 	return keep_good(config, faults, before);
 }
 
-bool config_make_stamp_key(struct config *config, struct problem *why)
+/* The key in a file that is made if it is not there. */
+static char *make_key(const struct config *config, const char *name, const char *path,
+		      struct problem *why)
 {
 	struct problem reason;
+	char *key;
 
+	if (!stamp_key_make(path, config->user[0] ? config->uid : (uid_t)-1,
+			    config->user[0] ? config->gid : (gid_t)-1, why))
+		return NULL;
+	key = key_file_read(path, &reason);
+	if (!key)
+		problem_set(why, "%s: %s", name, reason.text);
+	return key;
+}
+
+bool config_make_stamp_key(struct config *config, struct problem *why)
+{
 	if (config->mode != MODE_QUEUED || config->stamp_key)
 		return true;
-	if (!stamp_key_make(config->stamp_key_file, config->user[0] ? config->uid : (uid_t)-1,
-			    config->user[0] ? config->gid : (gid_t)-1, why))
-		return false;
-	config->stamp_key = key_file_read(config->stamp_key_file, &reason);
-	if (!config->stamp_key)
-		problem_set(why, "stamp_key_file: %s", reason.text);
+	config->stamp_key = make_key(config, "stamp_key_file", config->stamp_key_file, why);
 	return config->stamp_key != NULL;
+}
+
+bool config_make_address_key(struct config *config, struct problem *why)
+{
+	if (!needs_address_key(config) || config->address_key)
+		return true;
+	config->address_key = make_key(config, "address_key_file", config->address_key_file, why);
+	return config->address_key != NULL;
 }

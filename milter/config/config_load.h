@@ -30,4 +30,7 @@ struct config *config_load(const char *file, struct buffer *faults);
  */
 bool config_make_stamp_key(struct config *config, struct problem *why);
 
+/* Likewise the key of hashed addresses, where they are wanted. */
+bool config_make_address_key(struct config *config, struct problem *why);
+
 #endif

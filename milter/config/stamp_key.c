@@ -61,7 +61,7 @@ bool stamp_key_make(const char *path, uid_t user, gid_t group, struct problem *w
 		sync_directory(path);
 	}
 	if (!good)
-		problem_set(why, "stamp_key_file: %s cannot be made: %s", path, strerror(errno));
+		problem_set(why, "the key file %s cannot be made: %s", path, strerror(errno));
 	if (file >= 0) {
 		close(file);
 		unlink(draft);

@@ -121,6 +121,7 @@ static bool start_ledger(struct server *server, const struct config *config, str
 		.keep = config->ledger_keep,
 		.retry = LEDGER_RETRY,
 		.clock = server->services.clock,
+		.address_key = config->ledger_addresses == REDACT_HASH ? config->address_key : NULL,
 	};
 
 	if (!config->ledger_file)
@@ -171,7 +172,7 @@ static int take_privileged(struct server *server, struct config *config, int *pa
 	}
 	if (!open_page(config, page_listening, why) || !open_socket(config, why))
 		return EX_UNAVAILABLE;
-	if (!config_make_stamp_key(config, why))
+	if (!config_make_stamp_key(config, why) || !config_make_address_key(config, why))
 		return EX_CANTCREAT;
 	if (!privileges_drop(config, why))
 		return EX_NOPERM;
@@ -222,7 +223,8 @@ static int run(struct config *config)
 		return EX_OSERR;
 	exit_code = take_privileged(&server, config, &page_listening, &why);
 	lifecycle_block_signals();
-	if (exit_code == EX_OK && (!threads_start(filter_is_libmilter) || !log_start() || !start_services(&server, page_listening, &why) ||
+	if (exit_code == EX_OK && (!threads_start(filter_is_libmilter) || !log_start() ||
+				   !start_services(&server, page_listening, &why) ||
 				   !start_ledger(&server, config, &why)))
 		exit_code = EX_OSERR;
 	if (exit_code != EX_OK) {

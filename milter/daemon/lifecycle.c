@@ -114,7 +114,7 @@ static struct config *load_again(const struct config *old, struct buffer *faults
 
 	if (!new)
 		return NULL;
-	if (!has_stamp_key(new, old, &why))
+	if (!has_stamp_key(new, old, &why) || !config_make_address_key(new, &why))
 		buffer_printf(faults, "%s: %s\n", new->file, why.text);
 	else if (can_work_with(new, faults))
 		return new;

@@ -1,5 +1,6 @@
 #include "ledger.h"
 
+#include "ledger_privacy.h"
 #include "ledger_queue.h"
 #include "log.h"
 #include "clock.h"
@@ -26,6 +27,7 @@ struct ledger {
 	char *path;
 	enum ledger_store_mode mode;
 	long long retry;
+	struct redact redact;      /* its key is ours */
 	struct clock_watch *clock; /* or NULL */
 	pthread_t thread;
 
@@ -333,6 +335,9 @@ static void destroy(struct ledger *ledger)
 	pthread_cond_destroy(&ledger->handed_in);
 	pthread_mutex_destroy(&ledger->lock);
 	pthread_mutex_destroy(&ledger->reading);
+	if (ledger->redact.key)
+		explicit_bzero((char *)ledger->redact.key, strlen(ledger->redact.key));
+	free((char *)ledger->redact.key);
 	free(ledger->path);
 	free(ledger);
 }
@@ -360,6 +365,15 @@ struct ledger *ledger_start(const struct ledger_options *options, struct problem
 	}
 	ledger->mode = options->mode;
 	ledger->retry = options->retry;
+	if (options->address_key) {
+		ledger->redact = (struct redact){REDACT_HASH, strdup(options->address_key)};
+		if (!ledger->redact.key) {
+			problem_set(why, "no memory for the ledger");
+			free(ledger->path);
+			free(ledger);
+			return NULL;
+		}
+	}
 	ledger->clock = options->clock;
 	ledger->keep = options->keep;
 	ledger_queue_init(&ledger->queue);
@@ -452,12 +466,14 @@ static void give_up_reader(struct ledger *ledger, const struct problem *why)
 static enum ledger_found find(struct ledger *ledger, store_finder *finder,
 			      const struct ledger_key *key, struct buffer *calendar)
 {
+	struct private_key private;
 	enum ledger_found found = LEDGER_FAILED;
 	struct problem why = {.text = ""};
 
 	pthread_mutex_lock(&ledger->reading);
 	if (ledger->reader)
-		found = finder(ledger->reader, key, calendar, &why);
+		found = finder(ledger->reader, ledger_private_key(&ledger->redact, key, &private),
+			       calendar, &why);
 	pthread_mutex_unlock(&ledger->reading);
 	if (found == LEDGER_FAILED && why.text[0])
 		give_up_reader(ledger, &why);
@@ -485,12 +501,15 @@ enum ledger_found ledger_find_latest(struct ledger *ledger, const struct ledger_
 
 long long ledger_count_same(struct ledger *ledger, const struct ledger_key *key, const char *result)
 {
+	struct private_key private;
 	struct problem why;
 	long long count = 0;
 
 	pthread_mutex_lock(&ledger->reading);
 	if (ledger->reader)
-		count = ledger_store_count_same(ledger->reader, key, result, &why);
+		count = ledger_store_count_same(ledger->reader,
+						ledger_private_key(&ledger->redact, key, &private),
+						result, &why);
 	pthread_mutex_unlock(&ledger->reading);
 	if (count < 0)
 		give_up_reader(ledger, &why);
@@ -533,6 +552,7 @@ static void hand_in_and_go(struct ledger *ledger, struct ledger_entry *entry)
 bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct span calendar,
 		 struct problem *why)
 {
+	struct private_key private;
 	struct ledger_entry *entry;
 	bool written;
 
@@ -540,7 +560,8 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 		problem_set(why, "the ledger cannot be used");
 		return false;
 	}
-	entry = ledger_entry_new_calendar(key, calendar);
+	entry = ledger_entry_new_calendar(ledger_private_key(&ledger->redact, key, &private),
+					  calendar);
 	problem_set(why, entry ? "the ledger did not take the calendar" : "no memory");
 	if (!entry)
 		return false;
@@ -552,12 +573,14 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 enum ledger_begun ledger_begin_call(struct ledger *ledger, const struct ledger_key *key,
 				    long long longest, struct ledger_call *call)
 {
+	struct private_key private;
 	enum ledger_begun begun = LEDGER_NOT_BEGUN;
 	struct ledger_entry *entry = NULL;
 
 	*call = (struct ledger_call){.in_doubt = false};
 	if (ledger_is_usable(ledger))
-		entry = ledger_entry_new_call(key, longest);
+		entry = ledger_entry_new_call(ledger_private_key(&ledger->redact, key, &private),
+					      longest);
 	if (entry && wait_for(ledger, &entry)) {
 		begun = entry->begun;
 		*call = entry->call;
@@ -569,14 +592,23 @@ enum ledger_begun ledger_begin_call(struct ledger *ledger, const struct ledger_k
 void ledger_end_call(struct ledger *ledger, const struct ledger_key *key,
 		     const struct ledger_call *call, bool answered)
 {
+	struct private_key private;
+
 	if (call->lease.owner[0] && ledger_is_usable(ledger))
-		hand_in_and_go(ledger, ledger_entry_new_call_end(key, call, answered));
+		hand_in_and_go(ledger, ledger_entry_new_call_end(
+					       ledger_private_key(&ledger->redact, key, &private),
+					       call, answered));
 }
 
 void ledger_record(struct ledger *ledger, const struct record *record)
 {
-	if (ledger_is_usable(ledger))
-		hand_in_and_go(ledger, ledger_entry_new_record(record));
+	struct private_record private;
+
+	if (!ledger_is_usable(ledger))
+		return;
+	hand_in_and_go(ledger, ledger_entry_new_record(
+				       ledger_private_record(&ledger->redact, record, &private)));
+	buffer_free(&private.reason);
 }
 
 /* With the write-ahead log that stands beside it. */

@@ -39,6 +39,7 @@ struct ledger_options {
 	 * learns from it that the time is likely. NULL: nothing is ever removed.
 	 */
 	struct clock_watch *clock;
+	const char *address_key; /* addresses are kept as its hashes, copied; NULL: whole */
 };
 
 struct ledger;

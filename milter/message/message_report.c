@@ -20,6 +20,14 @@ static void log_cancel(const struct cancel_result *result, struct log_line *line
 	log_number(line, "connects", result->new_connections);
 }
 
+/* A text that may name whom the message is about, as it may be shown; stays until the next one. */
+static const char *show_text(const struct redact *redact, const char *text, struct buffer *space)
+{
+	buffer_clear(space);
+	redact_text(redact, text, space);
+	return space->length > 0 ? space->data : "";
+}
+
 /* What the calendar says of itself; as long as there is none, what can be told without it. */
 static const char *warning_of(const struct message *message)
 {
@@ -33,11 +41,13 @@ static const char *warning_of(const struct message *message)
 	return "From is not the account's organizer";
 }
 
-static void log_calendar(const struct message *message, struct log_line *line)
+static void log_calendar(const struct message *message, const struct redact *redact,
+			 struct log_line *line)
 {
 	const struct cancellation *cancellation = &message->cancellation;
 	const struct calendar *calendar = &cancellation->calendar;
 	const char *warning = warning_of(message);
+	struct buffer space = buffer_with_maximum(LOG_LINE_MAXIMUM);
 
 	if (cancellation->kept)
 		log_field(line, "kept", cancellation->kept);
@@ -46,13 +56,16 @@ static void log_calendar(const struct message *message, struct log_line *line)
 	if (calendar->sequence[0])
 		log_field(line, "sequence", calendar->sequence);
 	if (warning[0])
-		log_field(line, "warning", warning);
+		log_field(line, "warning", show_text(redact, warning, &space));
 	if (calendar->mended.text[0])
-		log_field(line, "mended", calendar->mended.text);
+		log_field(line, "mended", show_text(redact, calendar->mended.text, &space));
+	buffer_free(&space);
 }
 
-static void log_verdict(const struct verdict *verdict, struct log_line *line)
+static void log_verdict(const struct verdict *verdict, const struct redact *redact,
+			struct log_line *line)
 {
+	struct buffer space = buffer_with_maximum(LOG_LINE_MAXIMUM);
 	char reply[32];
 
 	if (verdict->code[0]) {
@@ -60,7 +73,8 @@ static void log_verdict(const struct verdict *verdict, struct log_line *line)
 		log_field(line, "reply", reply);
 	}
 	if (verdict->text[0])
-		log_field(line, "reason", verdict->text);
+		log_field(line, "reason", show_text(redact, verdict->text, &space));
+	buffer_free(&space);
 }
 
 /* The client's address as text; "unknown" if the MTA does not know it. */
@@ -90,24 +104,28 @@ void message_write_log(const struct message *message, long long ms)
 	const struct headers *headers = &transaction->headers;
 	const struct request *request = &message->request;
 	struct log_line line = log_begin();
-	char client[INET6_ADDRSTRLEN];
+	const struct redact redact = {transaction->config->log_addresses,
+				      transaction->config->address_key};
+	char client[INET6_ADDRSTRLEN], shown[REDACTED_MAXIMUM];
 
 	log_field(&line, "queue_id", or_dash(transaction->queue_id));
 	log_field(&line, "result", outcome_row(message->verdict.outcome)->word);
 	log_field(&line, "invite", or_dash(request->tag.id));
 	log_field(&line, "recipient",
-		  request->recipient[0] ? request->recipient
-					: envelope_first(&transaction->envelope));
+		  redact_address(&redact,
+				 request->recipient[0] ? request->recipient
+						       : envelope_first(&transaction->envelope),
+				 shown));
 	if (transaction->role == ROLE_SUBMISSION && transaction->envelope.count > 1)
 		log_number(&line, "recipients", (long long)transaction->envelope.count);
-	log_field(&line, "sender", transaction->sender);
+	log_field(&line, "sender", redact_address(&redact, transaction->sender, shown));
 	log_field(&line, "account", request->account ? request->account->name : "-");
 	log_field(&line, "client", show_client(transaction, client, sizeof(client)));
 	if (transaction->login[0])
-		log_field(&line, "login", transaction->login);
+		log_field(&line, "login", redact_address(&redact, transaction->login, shown));
 	log_field(&line, "message_id", or_dash(headers->message_id));
 	log_cancel(&message->cancellation.result, &line);
-	log_calendar(message, &line);
+	log_calendar(message, &redact, &line);
 	/* A probe goes the way of tagged mail: what has signed it, signs that too early. */
 	if (headers->signed_already &&
 	    (message->attach.has_calendar || message->verdict.outcome == OUTCOME_PROBE))
@@ -115,7 +133,7 @@ void message_write_log(const struct message *message, long long ms)
 	if (transaction->config->dry_run)
 		log_field(&line, "dry_run", "yes");
 	log_number(&line, "ms", ms);
-	log_verdict(&message->verdict, &line);
+	log_verdict(&message->verdict, &redact, &line);
 	log_end(message->verdict.level, &line);
 }
 

@@ -909,6 +909,57 @@ class TestBackup:
         assert "ledger cannot be used" not in running.log()
 
 
+class TestPrivacy:
+    """Addresses as hashes: nowhere to be read but in the calendars, and found all the same."""
+
+    def start(self, make, workdir, **options):
+        return make(ledger={"addresses": "hash"},
+                    milter={"log_addresses": "hash", "address_key_file": workdir / "address.key"},
+                    **options).start()
+
+    def test_no_address_is_in_the_log_and_the_records(self, make, cronofy, workdir):
+        running = self.start(make, workdir)
+        assert_cancelled(deliver(running))
+        cronofy.script("board-2", status(404))
+        result = deliver(running, mail("X-Cancel-Invite: board-2"))
+        assert GUEST in result.reply  # who sends it may know
+        log_of(running, "board-2", 1)
+        assert GUEST not in running.log() and "app@acme.example" not in running.log()
+        with database(workdir) as opened:
+            kept = repr(opened.execute("SELECT * FROM record").fetchall()
+                        + opened.execute("SELECT recipient FROM calendar").fetchall()
+                        + opened.execute("SELECT recipient FROM call").fetchall())
+        assert "board-1" in kept and "@example.org" not in kept and "app@" not in kept
+        assert (workdir / "address.key").stat().st_mode & 0o777 == 0o600
+
+    def test_look_ups_by_address_go_on_working(self, make, cronofy, workdir):
+        cronofy.set(second_cancel="404")
+        running = self.start(make, workdir)
+        assert_cancelled(deliver(running))
+        assert_cancelled(deliver(running))
+        assert_cancelled(deliver(running, another(2)))  # the one that was kept
+        assert len(cronofy.requests()) == 2
+        found = log_of(running, GUEST.upper(), 3)
+        hashed = found[0]["recipient"]
+        assert re.fullmatch("[0-9a-f]{32}", hashed) and f"recipient={hashed}" in running.log()
+        assert len(log_of(running, hashed, 3)) == 3
+        running.stop()
+        running.start()
+        assert_cancelled(deliver(running))
+        assert len(cronofy.requests()) == 2
+        log_of(running, GUEST, 4)
+        done = run("--forget", GUEST, "-c", running.config)
+        assert done.stdout == "removed: 4 records, 1 calendars, 0 calls\n", done
+
+    def test_the_log_may_show_domains_only(self, make, cronofy):
+        running = make(milter={"log_addresses": "domain"}).start()
+        cronofy.script("board-1", status(404))
+        assert deliver(running).action == "reject"
+        line = running.wait_for_log("result=refused.*")[0]
+        assert "recipient=*@example.org sender=*@acme.example" in line and "<*@example.org>" in line
+        assert log_of(running, GUEST, 1)[0]["recipient"] == GUEST
+
+
 class TestForget:
     def test_takes_a_person_out_and_nobody_else(self, make, cronofy, workdir):
         cronofy.create("board-1", "Ann.Other@example.org")

@@ -47,7 +47,8 @@ int fsync(int file)
 static struct ledger *start_settling(const char *path, long long settling)
 {
 	static struct clock_watch watch;
-	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 24 * HOUR, RETRY, &watch};
+	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 24 * HOUR, RETRY, &watch,
+					       NULL};
 	struct problem why = {.text = ""};
 	struct ledger *ledger;
 

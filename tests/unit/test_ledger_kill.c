@@ -55,7 +55,7 @@ static void *keep_for_ever(void *context)
 
 static _Noreturn void live(const char *path, int round, int pipe)
 {
-	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 86400000, 50, NULL};
+	const struct ledger_options options = {path, LEDGER_STORE_CREATE, 86400000, 50, NULL, NULL};
 	struct keeper keepers[KEEPERS];
 	struct problem why;
 	struct ledger *ledger = ledger_start(&options, &why);
