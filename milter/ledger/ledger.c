@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define KEEP_PATIENCE      10000  /* ms that a caller waits for its calendar to be on the disk */
-#define RECORD_DELAY       100    /* ms that records wait for a calendar to go with */
-#define COMPLAINT_INTERVAL 60000  /* ms */
-#define PRUNE_INTERVAL     60000  /* ms, once nothing old is left */
-#define PRUNE_PAUSE        20     /* ms between two steps, for other processes */
-#define PRUNE_OVERDUE      600000 /* ms: then also if there is always something else to do */
-#define PRUNE_STEP         100    /* records, and calendars */
+#define KEEP_PATIENCE      10000 /* ms that a caller waits for its calendar to be on the disk */
+#define RECORD_DELAY       100 /* ms that records, and calls' rows, wait for a calendar to go with */
+#define COMPLAINT_INTERVAL 60000      /* ms */
+#define PRUNE_INTERVAL     60000      /* ms, once nothing old is left */
+#define PRUNE_PAUSE        20         /* ms between two steps, for other processes */
+#define PRUNE_OVERDUE      600000     /* ms: then also if there is always something else to do */
+#define PRUNE_STEP         100        /* records, and calendars */
 #define NEWEST_LIKELY      86400000LL /* ms that the newest record is old where mail comes in */
 
 struct ledger {
@@ -50,6 +50,7 @@ struct ledger {
 	bool complained; /* since it was usable the last time */
 	long long keep;
 	long long next_open, next_prune; /* moments */
+	long long unsynced; /* the moment since when a call's row is not on the disk; 0: all are */
 };
 
 /* ---- what the log is told ---- */
@@ -205,15 +206,16 @@ static void give_up_writer(struct ledger *ledger, const struct problem *why)
 }
 
 /*
- * Calls that were begun are safe from a kill, and go out while their rows are brought to the disk. With
- * the lock held, but for that.
+ * Calls that were begun are safe from a kill. If no other commit has brought their rows to the disk by
+ * now, while they go on, this does. With the lock held, but for that.
  */
 static void sync_calls(struct ledger *ledger)
 {
 	struct problem why;
 
+	ledger->unsynced = 0;
 	pthread_mutex_unlock(&ledger->lock);
-	if (!ledger_store_sync(ledger->writer, &why))
+	if (ledger->writer && !ledger_store_sync(ledger->writer, &why))
 		give_up_writer(ledger, &why);
 	pthread_mutex_lock(&ledger->lock);
 }
@@ -236,8 +238,10 @@ static void write_entries(struct ledger *ledger)
 	finish(ledger, entries, written);
 	if (!written)
 		finish(ledger, ledger_queue_take(&ledger->queue), false);
-	else if (only_calls && ledger->queue.calendars == 0) /* else the next commit does it */
-		sync_calls(ledger);
+	else if (!only_calls)
+		ledger->unsynced = 0;
+	else if (ledger->unsynced == 0)
+		ledger->unsynced = clock_now();
 }
 
 /* What a clock that was set by mistake makes old is not old. */
@@ -280,6 +284,8 @@ static long long next_moment(const struct ledger *ledger)
 		moment = ledger->next_open;
 	else if (ledger->queue.first && ledger->queue.oldest + RECORD_DELAY < moment)
 		moment = ledger->queue.oldest + RECORD_DELAY;
+	if (ledger->unsynced > 0 && ledger->unsynced + RECORD_DELAY < moment)
+		moment = ledger->unsynced + RECORD_DELAY;
 	return moment;
 }
 
@@ -313,6 +319,8 @@ static void *run(void *context)
 			prune(ledger);
 		} else if (is_time_to_write(ledger, now)) {
 			write_entries(ledger);
+		} else if (ledger->unsynced > 0 && now >= ledger->unsynced + RECORD_DELAY) {
+			sync_calls(ledger);
 		} else {
 			clock_wait(&ledger->handed_in, &ledger->lock, next_moment(ledger));
 		}
