@@ -145,7 +145,7 @@ def test_tag_may_name_another_recipient(postfix, standin, sink):
 def test_refuses_two_tags_in_one_message(postfix, standin):
     standin.create("board-1", RECIPIENT)
     reply = postfix.submit(SENDER, RECIPIENT, tagged("board-1", header="X-Cancel-Invite: 2\r\n"))
-    assert_refused(reply, "X-Cancel-Invite", "one invite")
+    assert_refused(reply, "X-Cancel-Invite", "each invite")
     assert standin.requests() == []
 
 

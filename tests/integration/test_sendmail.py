@@ -105,7 +105,7 @@ def test_tag_may_be_written_in_many_ways(sendmail, standin, sink, line):
 
 def test_refuses_two_tags_in_one_message(sendmail, standin):
     reply = sendmail.submit(SENDER, RECIPIENT, tagged("board-1", header="X-Cancel-Invite: 2\r\n"))
-    assert_refused(reply, "X-Cancel-Invite", "one invite")
+    assert_refused(reply, "X-Cancel-Invite", "each invite")
     assert standin.requests() == []
 
 
