@@ -278,7 +278,7 @@ install: all
 	done
 	install -D -m 0644 conf/systemd/$(NAME).service.d/postfix-chroot.conf.example \
 		"$(DESTDIR)$(DOCDIR)/examples/systemd/postfix-chroot.conf"
-	install -m 0644 LICENSE CHANGELOG.md conf/$(NAME).conf "$(DESTDIR)$(DOCDIR)"
+	install -m 0644 LICENSE CHANGELOG.md SECURITY.md conf/$(NAME).conf "$(DESTDIR)$(DOCDIR)"
 	install -d -m 0755 "$(DESTDIR)$(SYSCONFDIR)/$(NAME)"
 	install -d -m 0700 "$(DESTDIR)$(SYSCONFDIR)/$(NAME)/keys"
 	test -e "$(DESTDIR)$(SYSCONFDIR)/$(NAME)/$(NAME).conf" || \
