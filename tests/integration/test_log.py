@@ -1,6 +1,5 @@
 """The log's two forms, and where it goes."""
 
-import contextlib
 import json
 import os
 import re
@@ -11,33 +10,13 @@ from datetime import datetime
 import pytest
 
 from lab import tools
-from lab.filter_process import FilterProcess, binary, run
-from lab.milter_client import TAG, MilterSession, mail
+from lab.filter_process import binary, run
+from lab.milter_client import TAG, mail
+from lab.one_message import deliver
 from lab.process import until
 from standin.client import status
 
 HOSTILE = 'a"b\\c\u009b\u2028\U0001f600'
-
-
-@pytest.fixture
-def cronofy(standin):
-    standin.set(open=True)
-    return standin
-
-
-@pytest.fixture
-def make(workdir, cronofy):
-    with contextlib.ExitStack() as stack:
-        def make_one(**options):
-            made = FilterProcess(workdir, cronofy, **options)
-            stack.callback(made.close)
-            return made
-        yield make_one
-
-
-def deliver(running, message, *arguments, **options):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message, *arguments, **options)
 
 
 def refuse_constant(name):

@@ -14,10 +14,10 @@ from lab import tools
 from lab.filter_process import FilterProcess, run
 from lab.metrics import get, promtool, scrape
 from lab.milter_client import TAG, Delivery, MilterSession, mail
+from lab.one_message import TAGGED
 from lab.process import Port, until
 from standin.client import delayed, forever, status, trouble
 
-TAGGED = mail(TAG)
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /metrics HTTP/1.1\r\nHost: localhost\r\n"
 GARBAGE = {
@@ -41,27 +41,17 @@ CALLS = "cancel_invite_calls_total"
 
 
 @pytest.fixture
-def cronofy(standin):
-    standin.set(open=True)
-    return standin
-
-
-@pytest.fixture
 def port():
     with contextlib.closing(Port()) as made:
         yield made.number
 
 
 @pytest.fixture
-def make(workdir, cronofy, port):
-    """Starts a filter with a page; it is ended with the test."""
-    with contextlib.ExitStack() as stack:
-        def make_one(**sections):
-            made = FilterProcess(workdir, cronofy, **{
-                "metrics": {"listen": f"127.0.0.1:{port}"}, **sections})
-            stack.callback(made.close)
-            return made.start()
-        yield make_one
+def make(make, port):
+    """Starts a filter with a page."""
+    def start_one(**sections):
+        return make(**{"metrics": {"listen": f"127.0.0.1:{port}"}, **sections}).start()
+    return start_one
 
 
 def deliver(running, *messages, **options):

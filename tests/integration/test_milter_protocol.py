@@ -1,6 +1,7 @@
 """The filter and an MTA that can do everything an MTA may, right and wrong."""
 
 import contextlib
+import functools
 import json
 import random
 import re
@@ -12,51 +13,28 @@ import time
 import pytest
 
 from lab import milter_client as milter
+from lab import one_message
 from lab.filter_process import FilterProcess, connect
 from lab.milter_client import TAG, Delivery, MilterSession, connection, mail, strings
+from lab.one_message import STRANGER, TAGGED, assert_cancelled, same_boundaries
 from lab.process import Port, until
 from lab.workdir import Workdir
 from standin import icalendar
 from standin.client import forever, status, trouble
 
-STRANGER = ("203.0.113.9", 40000)
-TAGGED = mail(TAG)
-
 
 @pytest.fixture
-def cronofy(standin):
-    """A Cronofy in which every invite exists; what it is asked must be right."""
-    standin.set(open=True)
-    # Always the same calendar, so that results can be compared.
-    standin.create("board-1", "guest@example.org", calendar=icalendar.text(icalendar.cancellation(
+def cronofy(cronofy):
+    """Of board-1 it gives always the same calendar, so that results can be compared."""
+    cronofy.create("board-1", "guest@example.org", calendar=icalendar.text(icalendar.cancellation(
         "1@cronofy.example", "guest@example.org", stamp="20260427T100000Z")))
-    yield standin
-    assert not standin.violations()
-
-
-@pytest.fixture
-def start(cronofy):
-    """Starts a filter with these sections of its configuration."""
-    with contextlib.ExitStack() as stack:
-        def start_one(**sections):
-            folder = stack.enter_context(Workdir())
-            return stack.enter_context(FilterProcess(folder, cronofy, **sections))
-        yield start_one
+    return cronofy
 
 
 @pytest.fixture
 def deliver(filter, cronofy):
     """Delivers one message to a filter of the default configuration."""
-    def deliver_one(message, *arguments, **options):
-        with MilterSession(filter.socket) as mta:
-            return mta.deliver(message, *arguments, **options)
-    return deliver_one
-
-
-def assert_cancelled(result):
-    assert result.action == "accept", result
-    assert b"x-cancel-invite" not in result.message_bytes.lower(), result
-    assert re.search(rb'text/calendar;[^\0]*method=CANCEL', result.message_bytes), result
+    return functools.partial(one_message.deliver, filter)
 
 
 def assert_untouched(result, message):
@@ -71,13 +49,7 @@ def assert_refused(result, *words):
 
 
 def assert_serves(running):
-    with MilterSession(running.socket) as mta:
-        assert_cancelled(mta.deliver(TAGGED))
-
-
-def same_boundaries(message):
-    """The message with the random part of its boundaries taken out."""
-    return re.sub(rb"=_[0-9A-Za-z]{32}", b"=_", message)
+    assert_cancelled(one_message.deliver(running))
 
 
 class TestNegotiation:
@@ -471,6 +443,7 @@ class TestSessionOfSeveralMessages:
         running = start()
         with MilterSession(running.socket) as mta:
             mta.deliver(TAGGED, macros={"i": "4First11"})
+            running.wait_for_log("4First11.*\n")
             mark = len(running.log())
             mta.deliver(mail("X-Cancel-Invite: board-2"), macros={"i": "4Second2"})
         running.wait_for_log("board-2.*", after=mark)

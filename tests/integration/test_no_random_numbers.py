@@ -6,9 +6,8 @@ import pytest
 
 from lab import tools
 from lab.filter_process import FilterProcess, sanitized
-from lab.milter_client import TAG, MilterSession, mail
+from lab.one_message import deliver
 
-TAGGED = mail(TAG)
 SOFTWARE = 70
 
 # libcrypto's, as it is once a generator could not be made.
@@ -40,11 +39,6 @@ def running(workdir, standin, preloaded, switch):
     env = {"LD_PRELOAD": preloaded, "NO_RANDOM_NUMBERS": str(switch)}
     return FilterProcess(workdir.folder("filter"), standin, env=env,
                          cronofy={"attempts": 1, "timeout": "1s", "deadline": "5s"})
-
-
-def deliver(filter):
-    with MilterSession(filter.socket) as mta:
-        return mta.deliver(TAGGED)
 
 
 def test_five_calls_in_a_row_that_could_not_be_made_end_it(running, switch):

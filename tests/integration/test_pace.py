@@ -1,42 +1,29 @@
 """The filter against a Cronofy that keeps its limits, or that is away."""
 
-import contextlib
 import re
 import time
 
 import pytest
 
 from lab.filter_process import FilterProcess, run, write_config
-from lab.milter_client import TAG, Delivery, MilterSession, mail
+from lab.milter_client import Delivery, MilterSession, mail
+from lab.one_message import TAGGED, assert_cancelled, deliver
 from lab.process import until
 from lab.redis import Redis
-from lab.workdir import Workdir
 from standin.client import forever, status, trouble
 
-TAGGED = mail(TAG)
 LONG = {"timeout": "20s", "deadline": "60s"}
 MANY = {"max_active": 2000}
 
 
 @pytest.fixture
-def cronofy(standin):
-    standin.set(open=True)
-    yield standin
-    assert not standin.violations()
-
-
-@pytest.fixture
-def start(cronofy):
-    """Starts a filter with these sections of its configuration."""
-    with contextlib.ExitStack() as stack:
-        def start_one(**sections):
-            folder = stack.enter_context(Workdir())
-            running = stack.enter_context(FilterProcess(folder, cronofy, **sections))
-            # It learns that this server speaks HTTP/1.1, and has a connection.
-            with MilterSession(running.socket) as mta:
-                assert mta.deliver(TAGGED).action == "accept"
-            return running
-        yield start_one
+def start(start):
+    """As elsewhere; it has learnt that this server speaks HTTP/1.1, and has a connection."""
+    def start_one(**sections):
+        running = start(**sections)
+        assert_cancelled(deliver(running))
+        return running
+    return start_one
 
 
 @pytest.fixture
@@ -52,11 +39,6 @@ def burst(filters, count):
     """So many messages at once, over the filters by turns."""
     return [Delivery(filters[n % len(filters)].socket, mail(f"X-Cancel-Invite: board-{n}"))
             for n in range(count)]
-
-
-def deliver(running, message=TAGGED):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message)
 
 
 def seconds(action):

@@ -21,12 +21,6 @@ OUTAGES = {
 }
 IMPATIENT = {"timeout": "300ms", "deadline": "1s", "attempts": 2}
 
-@pytest.fixture(autouse=True)
-def asks_only_what_is_documented(standin):
-    yield
-    assert standin.violations() == []
-
-
 # What recipients get
 
 def test_tagged_mail_by_smtp_is_delivered_with_the_cancellation(postfix, standin, sink):

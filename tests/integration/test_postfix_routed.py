@@ -17,12 +17,6 @@ RETRIES = "minimal_backoff_time = 2s\nmaximal_backoff_time = 2s\nqueue_run_delay
 SECOND_HOP = "postfix/cancel-invite/smtp["
 
 
-@pytest.fixture(autouse=True)
-def asks_only_what_is_documented(standin):
-    yield
-    assert standin.violations() == []
-
-
 @pytest.fixture(scope="module")
 def routed_filter(start_filter):
     return start_filter(milter={"mode": "routed"})

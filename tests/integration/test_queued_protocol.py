@@ -1,4 +1,5 @@
-"""Queued mode at the protocol: what the gate makes of a message, and whom the cancel step believes."""
+"""Queued mode at the protocol: what the submission makes of a message, and which mail the second
+listener cancels."""
 
 import contextlib
 import hmac
@@ -9,34 +10,20 @@ import time
 import pytest
 
 from lab import milter_client as milter
-from lab.filter_process import FilterProcess
 from lab.milter_client import TAG, MilterSession, mail
-from lab.workdir import Workdir
+from lab.one_message import (SECOND, STRANGER, SUBMISSION, TAGGED, assert_cancelled, at_second,
+                             at_submission)
 from standin.client import forever, status
 
-STRANGER = ("203.0.113.9", 40000)
-GATE = {"{daemon_name}": "smtpd"}
-SECOND = {"{daemon_name}": "cancel-invite"}
-TAGGED = mail(TAG)
 FORGED = 'X-Cancel-Invite: v1; account=cronofy; id="board-1"; time=1790000000; mac=' + "0" * 64
 
 
 @pytest.fixture
-def cronofy(standin):
-    standin.set(open=True)
-    yield standin
-    assert not standin.violations()
-
-
-@pytest.fixture
-def start(cronofy):
-    """Starts a filter in queued mode, with more keys of its configuration."""
-    with contextlib.ExitStack() as stack:
-        def start_one(milter=None, **sections):
-            folder = stack.enter_context(Workdir())
-            return stack.enter_context(FilterProcess(
-                folder, cronofy, milter={"mode": "queued", **(milter or {})}, **sections))
-        yield start_one
+def start(start):
+    """As elsewhere, in queued mode."""
+    def start_one(milter=None, **sections):
+        return start(milter={"mode": "queued", **(milter or {})}, **sections)
+    return start_one
 
 
 @pytest.fixture(scope="module")
@@ -50,28 +37,12 @@ def running(_queued, cronofy):
     return _queued
 
 
-def at_gate(running, message=TAGGED, *arguments, macros=None, **options):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message, *arguments, macros={**GATE, **(macros or {})}, **options)
-
-
-def at_second(running, message, *arguments, **options):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message, *arguments, macros=SECOND, **options)
-
-
 def stamped(running, message=TAGGED, *arguments, **options):
-    """The message as the gate lets it go on."""
-    result = at_gate(running, message, *arguments, **options)
+    """The message as the submission lets it go on."""
+    result = at_submission(running, message, *arguments, **options)
     assert result.action == "accept", result
     assert re.search(rb"^X-Cancel-Invite: v1; account=", result.message_bytes, re.M), result
     return result.message_bytes
-
-
-def assert_cancelled(result):
-    assert result.action == "accept", result
-    assert b"x-cancel-invite" not in result.message_bytes.lower(), result
-    assert b"method=CANCEL" in result.message_bytes, result
 
 
 def stamp_of(key, seconds, account="cronofy", invite_id="board-1"):
@@ -90,7 +61,7 @@ class TestGate:
         assert cronofy.requests() == []
 
     def test_wants_no_body(self, running):
-        result = at_gate(running, mail(TAG, body="line\r\n" * 50_000))
+        result = at_submission(running, mail(TAG, body="line\r\n" * 50_000))
         assert result.steps_seen.count("body") == 1, result.steps_seen
 
     def test_takes_many_recipients(self, running):
@@ -99,12 +70,12 @@ class TestGate:
 
     def test_refuses_one_named_recipient_for_several(self, running):
         message = mail("X-Cancel-Invite: board-1; recipient=ann@example.org")
-        result = at_gate(running, message, "app@acme.example", ["a@example.org", "b@example.org"])
+        result = at_submission(running, message, "app@acme.example", ["a@example.org", "b@example.org"])
         assert result.action == "reject" and "names one recipient" in result.reply, result
         stamped(running, message, "app@acme.example", ["a@example.org"])
 
     def test_refuses_a_recipient_that_is_no_address(self, running):
-        result = at_gate(running, TAGGED, "app@acme.example", ["a@example.org", "bob"])
+        result = at_submission(running, TAGGED, "app@acme.example", ["a@example.org", "bob"])
         assert result.action == "reject" and '"bob"' in result.reply, result
 
     @pytest.mark.parametrize("field, says", (
@@ -113,7 +84,7 @@ class TestGate:
         ("X-Cancel-Invite: a\r\nX-Cancel-Invite: b", "each invite"),
     ))
     def test_refuses_a_bad_tag_at_once(self, running, field, says):
-        result = at_gate(running, mail(field))
+        result = at_submission(running, mail(field))
         assert result.action == "reject" and says in result.reply, result
 
     @pytest.mark.parametrize("content_type", (
@@ -122,7 +93,7 @@ class TestGate:
         "text/calendar; method=REQUEST",
     ))
     def test_refuses_at_once_what_can_take_no_calendar(self, running, content_type):
-        result = at_gate(running, mail(TAG, f"Content-Type: {content_type}"))
+        result = at_submission(running, mail(TAG, f"Content-Type: {content_type}"))
         assert result.action == "reject" and "cannot take a calendar" in result.reply, result
 
     @pytest.mark.parametrize("content_type", (
@@ -134,31 +105,31 @@ class TestGate:
 
     def test_refuses_what_is_announced_too_large(self, start):
         running = start(milter={"max_message_size": "1M"})
-        result = at_gate(running, size=1_100_000)
+        result = at_submission(running, size=1_100_000)
         assert result.reply.startswith("552 5.3.4"), result
         stamped(running, size=1_000_000)
 
     def test_refuses_a_sender_of_no_account(self, start):
         running = start(accounts={"acme": {"senders": "@acme.example"}})
-        result = at_gate(running, TAGGED, "robot@other.example")
+        result = at_submission(running, TAGGED, "robot@other.example")
         assert result.reply.startswith("550 5.7.1"), result
 
     def test_refuses_a_sender_without_a_domain(self, running):
-        result = at_gate(running, TAGGED, "robot")
+        result = at_submission(running, TAGGED, "robot")
         assert result.reply.startswith("550 5.1.7"), result
         stamped(running, TAGGED, "")
 
     def test_strips_the_tag_of_a_stranger(self, running):
-        result = at_gate(running, mail("X-Other: 1", TAG), client=STRANGER)
+        result = at_submission(running, mail("X-Other: 1", TAG), client=STRANGER)
         assert (result.action, result.message_bytes) == ("accept", mail("X-Other: 1"))
 
     def test_removes_what_looks_like_a_stamp_from_a_stranger(self, running):
-        result = at_gate(running, mail(FORGED, "X-Other: 1"), client=STRANGER)
+        result = at_submission(running, mail(FORGED, "X-Other: 1"), client=STRANGER)
         assert (result.action, result.message_bytes) == ("accept", mail("X-Other: 1"))
 
     def test_keeps_no_stranger_s_stamp_even_where_tags_are_kept(self, start):
         running = start(trust={"untrusted": "keep"})
-        result = at_gate(running, mail(FORGED), client=STRANGER)
+        result = at_submission(running, mail(FORGED), client=STRANGER)
         assert (result.action, result.message_bytes) == ("accept", mail())
 
     def test_removes_what_looks_like_a_stamp_beside_the_tag(self, running):
@@ -168,12 +139,12 @@ class TestGate:
         assert_cancelled(at_second(running, message))
 
     def test_refuses_a_stamp_in_place_of_a_tag(self, running, cronofy):
-        result = at_gate(running, mail(FORGED))
+        result = at_submission(running, mail(FORGED))
         assert result.action == "reject" and "give the invite's id" in result.reply, result
 
     def test_puts_off_mail_that_was_stamped_already(self, running):
         """The second listener is there, but under a name that is not queue_daemon."""
-        result = at_gate(running, stamped(running))
+        result = at_submission(running, stamped(running))
         assert result.action == "tempfail" and "queue_daemon" in result.reply, result
         running.wait_for_log("misconfigured")
 
@@ -181,7 +152,7 @@ class TestGate:
     def test_makes_a_message_id_where_there_is_none(self, running, numbering):
         message = TAGGED.replace(b"Message-ID: <1@acme.example>\r\n", b"")
         with MilterSession(running.socket, numbering=numbering) as mta:
-            result = mta.deliver(message, macros=GATE)
+            result = mta.deliver(message, macros=SUBMISSION)
         ids = re.findall(rb"^Message-ID: (<[0-9a-f]{32}@mta\.example\.test>)\r\n",
                          result.message_bytes, re.M)
         assert len(ids) == 1, result
@@ -189,12 +160,12 @@ class TestGate:
 
     def test_does_nothing_in_a_dry_run(self, start, cronofy):
         running = start(milter={"dry_run": True})
-        result = at_gate(running)
+        result = at_submission(running)
         assert (result.action, result.message_bytes) == ("accept", TAGGED)
         running.wait_for_log("result=dry_run")
 
     def test_leaves_untagged_mail_alone(self, running):
-        result = at_gate(running, mail())
+        result = at_submission(running, mail())
         assert (result.action, result.message_bytes) == ("accept", mail())
         assert "body" not in result.steps_seen
 
@@ -246,7 +217,7 @@ class TestSecondListener:
     @pytest.mark.parametrize("case", (
         "plain_tag", "forged", "two", "other_sender", "other_message", "other_id", "other_account",
         "other_recipient", "no_mac", "beside_a_tag"))
-    def test_refuses_and_tells_what_was_not_stamped_at_the_gate(self, running, cronofy, case):
+    def test_refuses_and_tells_what_was_not_stamped_at_the_submission(self, running, cronofy, case):
         good = stamped(running)
         sender = "app@acme.example"
         message = {
@@ -324,7 +295,7 @@ class TestSecondListener:
         result = at_second(running, message)
         assert result.action == "tempfail" and "mode = direct" in result.reply, result
         running.wait_for_log("error: .*result=misconfigured")
-        forged = at_gate(running, mail(FORGED))  # the sender's own fault stays one
+        forged = at_submission(running, mail(FORGED))  # the sender's own fault stays one
         assert forged.action == "reject" and "a stamp" in forged.reply, forged
         running.reload(milter={"mode": "queued"})
         running.wait_for_log("(?s)is in force.*is in force")
@@ -410,7 +381,7 @@ class TestRoute:
             result = mta.deliver(TAGGED, recipients=[
                 "a@example.org",
                 ("b+x@example.org", "NOTIFY=NEVER", "ORCPT=rfc822;team@example.org", "X=1")],
-                macros=GATE)
+                macros=SUBMISSION)
             assert result.action == "accept", result
             assert mta.recipient_changes == [
                 ["-", "<a@example.org>"],
@@ -424,11 +395,11 @@ class TestRoute:
         another = ("a@example.org", "NOTIFY=NEVER", "ORCPT=rfc822;team@example.org")
         with MilterSession(running.socket) as mta:
             assert mta.deliver(TAGGED, recipients=[same, "b@example.org"],
-                               macros=GATE).action == "accept"
+                               macros=SUBMISSION).action == "accept"
             assert mta.recipient_changes == []
-            assert mta.deliver(mail(), recipients=[another], macros=GATE).action == "accept"
+            assert mta.deliver(mail(), recipients=[another], macros=SUBMISSION).action == "accept"
             assert mta.recipient_changes == []
-            assert mta.deliver(TAGGED, recipients=[another], macros=GATE).action == "accept"
+            assert mta.deliver(TAGGED, recipients=[another], macros=SUBMISSION).action == "accept"
             assert mta.recipient_changes == [
                 ["-", "<a@example.org>"],
                 ["+", "<a@example.org>", "NOTIFY=NEVER ORCPT=rfc822;a@example.org"]]
@@ -448,24 +419,24 @@ class TestRoute:
 
     def test_untagged_mail_keeps_its_recipients(self, start):
         with MilterSession(self.domain(start).socket) as mta:
-            assert mta.deliver(mail(), macros=GATE).action == "accept"
+            assert mta.deliver(mail(), macros=SUBMISSION).action == "accept"
             assert mta.recipient_changes == []
 
     def test_nobody_takes_that_way_by_themselves(self, start):
         running = self.domain(start)
         for message in mail(), TAGGED:
-            result = at_gate(running, message, "app@acme.example",
+            result = at_submission(running, message, "app@acme.example",
                              ["a@example.org", "b@example.org.Cancel-Invite"])
             assert result.reply.startswith("550 5.1.2"), result
 
     def test_by_domain_needs_a_domain(self, start):
         message = mail("X-Cancel-Invite: board-1; recipient=ann@example.org")
-        assert at_gate(self.domain(start), message, recipients=["bob"]).action == "reject"
+        assert at_submission(self.domain(start), message, recipients=["bob"]).action == "reject"
 
     @pytest.mark.parametrize("address", (
         "ann@[192.0.2.1]", "ann@example.org.", "a" * 60 + "@" + "b." * 85 + "example.org"))
     def test_by_domain_refuses_what_sendmail_would_forget(self, start, address):
-        result = at_gate(self.domain(start), TAGGED, recipients=["bob@example.org", address])
+        result = at_submission(self.domain(start), TAGGED, recipients=["bob@example.org", address])
         assert result.reply.startswith("554 5.1.3") and "cannot be queued" in result.reply
 
     def test_an_mta_that_cannot_rename_is_refused(self, start):

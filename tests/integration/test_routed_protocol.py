@@ -3,18 +3,10 @@ alone the filter believes it."""
 
 import pytest
 
-from lab.milter_client import TAG, MilterSession, mail
+from lab.milter_client import mail
+from lab.one_message import TAGGED, assert_cancelled, at_second, at_submission, deliver
 
-SECOND = {"{daemon_name}": "cancel-invite"}
 FORGED = 'v1; account=cronofy; id="board-1"; time=1790000000; mac=' + "0" * 64
-TAGGED = mail(TAG)
-
-
-@pytest.fixture
-def cronofy(standin):
-    standin.set(open=True)
-    yield standin
-    assert not standin.violations()
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +19,9 @@ def running(_routed, cronofy):
     return _routed
 
 
-def deliver(running, message=TAGGED, *arguments, daemon="cancel-invite", **options):
-    with MilterSession(running.socket) as mta:
-        return mta.deliver(message, *arguments, macros={"{daemon_name}": daemon}, **options)
-
-
-def assert_cancelled(result):
-    assert result.action == "accept", result
-    assert b"x-cancel-invite" not in result.message_bytes.lower(), result
-    assert b"method=CANCEL" in result.message_bytes, result
-
-
 @pytest.mark.parametrize("client", [("127.0.0.1", 40000), ("127.9.9.9", 40000), ("::1", 40000)])
 def test_cancels_for_this_machine_at_the_second_listener(running, cronofy, client):
-    assert_cancelled(deliver(running, client=client))
+    assert_cancelled(at_second(running, client=client))
     assert [each.id for each in cronofy.requests()] == ["board-1"]
 
 
@@ -50,7 +31,7 @@ def test_puts_mail_from_elsewhere_off_at_the_second_listener(
         start_filter, cronofy, client, networks):
     """It is for this machine alone, whatever [trust] says, which is for other modes."""
     running = start_filter(milter={"mode": "routed"}, trust={"networks": networks})
-    result = deliver(running, client=client)
+    result = at_second(running, client=client)
     assert result.reply.startswith("451 4.3.5") and "this machine alone" in result.reply, result
     assert cronofy.requests() == []
 
@@ -58,7 +39,7 @@ def test_puts_mail_from_elsewhere_off_at_the_second_listener(
 @pytest.mark.parametrize("daemon", ("", "smtpd", "cancel-invite-2"))
 def test_puts_tagged_mail_off_at_any_other_listener(running, cronofy, daemon):
     begun = len(running.log())
-    result = deliver(running, daemon=daemon)
+    result = deliver(running, macros={"{daemon_name}": daemon})
     assert result.reply.startswith("451 4.3.5") and "mode = routed" in result.reply, result
     running.wait_for_log("error: .*result=misconfigured", after=begun)
     assert cronofy.requests() == []
@@ -66,19 +47,19 @@ def test_puts_tagged_mail_off_at_any_other_listener(running, cronofy, daemon):
 
 @pytest.mark.parametrize("daemon", ("smtpd", "cancel-invite"))
 def test_lets_mail_without_the_header_go_on(running, cronofy, daemon):
-    result = deliver(running, mail(), daemon=daemon)
+    result = deliver(running, mail(), macros={"{daemon_name}": daemon})
     assert (result.action, result.message_bytes) == ("accept", mail()), result
 
 
 def test_puts_several_recipients_off(running, cronofy):
-    result = deliver(running, TAGGED, "app@acme.example", ["a@example.org", "b@example.org"])
+    result = at_second(running, TAGGED, "app@acme.example", ["a@example.org", "b@example.org"])
     assert result.reply.startswith("451 4.3.5") and "one recipient" in result.reply, result
     assert cronofy.requests() == []
 
 
 @pytest.mark.parametrize("tag", ("", "a; b=c", FORGED))
 def test_refuses_a_bad_tag(running, cronofy, tag):
-    result = deliver(running, mail(f"X-Cancel-Invite: {tag}"))
+    result = at_second(running, mail(f"X-Cancel-Invite: {tag}"))
     assert result.action == "reject" and result.reply.startswith("554 5.6.0"), result
     assert cronofy.requests() == []
 
@@ -86,13 +67,13 @@ def test_refuses_a_bad_tag(running, cronofy, tag):
 def test_refuses_a_sender_of_no_account(start_filter, cronofy):
     running = start_filter(milter={"mode": "routed"}, accounts={
         "acme": {"senders": "@other.example", "api_key": "CRN_acme"}})
-    result = deliver(running)
+    result = at_second(running)
     assert result.reply.startswith("550 5.7.1") and "no Cronofy account" in result.reply, result
 
 
 def test_leaves_the_archive_s_copy_without_a_calendar(start_filter, cronofy):
     running = start_filter(milter={"mode": "routed", "archives": "archive@example.org"})
-    result = deliver(running, TAGGED, "app@acme.example", ["archive@example.org"])
+    result = at_second(running, TAGGED, "app@acme.example", ["archive@example.org"])
     assert (result.action, result.message_bytes) == ("accept", mail()), result
     assert cronofy.requests() == []
 
@@ -100,13 +81,13 @@ def test_leaves_the_archive_s_copy_without_a_calendar(start_filter, cronofy):
 @pytest.mark.parametrize("dry_run", (False, True))
 def test_ends_a_probe_without_a_call(start_filter, cronofy, dry_run):
     running = start_filter(milter={"mode": "routed", "dry_run": dry_run})
-    assert deliver(running, mail("X-Cancel-Invite: probe-1; probe=yes")).action == "discard"
+    assert at_second(running, mail("X-Cancel-Invite: probe-1; probe=yes")).action == "discard"
     assert cronofy.requests() == []
 
 
 def test_changes_nothing_in_a_dry_run(start_filter, cronofy):
     running = start_filter(milter={"mode": "routed", "dry_run": True})
-    result = deliver(running)
+    result = at_second(running)
     assert (result.action, result.message_bytes) == ("accept", TAGGED), result
     running.wait_for_log("result=dry_run")
     assert cronofy.requests() == []
@@ -114,24 +95,22 @@ def test_changes_nothing_in_a_dry_run(start_filter, cronofy):
 
 def test_takes_the_stamp_of_queued_mode_before(start_filter, cronofy):
     running = start_filter(milter={"mode": "queued"})
-    stamped = deliver(running, daemon="smtpd").message_bytes
+    stamped = at_submission(running).message_bytes
     assert b"X-Cancel-Invite: v1; account=" in stamped
     running.reload(milter={"mode": "routed"})
     running.wait_for_log("is in force")
-    assert_cancelled(deliver(running, stamped))
-    forged = deliver(running, mail(f"X-Cancel-Invite: {FORGED}"))
+    assert_cancelled(at_second(running, stamped))
+    forged = at_second(running, mail(f"X-Cancel-Invite: {FORGED}"))
     assert forged.action == "reject" and "not a true one" in forged.reply, forged
 
 
 def test_queued_mode_refuses_what_only_routed_mode_takes(start_filter, cronofy):
     running = start_filter(milter={"mode": "queued"})
-    assert deliver(running).action == "reject"
+    assert at_second(running).action == "reject"
 
 
 def test_the_invite_is_that_of_the_original_recipient(running, cronofy):
-    with MilterSession(running.socket) as mta:
-        result = mta.deliver(TAGGED, "app@acme.example",
-                             [("t1@example.org", "ORCPT=rfc822;team+2Bx@example.org")],
-                             macros=SECOND)
+    result = at_second(running, TAGGED, "app@acme.example",
+                       [("t1@example.org", "ORCPT=rfc822;team+2Bx@example.org")])
     assert_cancelled(result)
     assert [each.recipient for each in cronofy.requests()] == ["team+x@example.org"]

@@ -19,6 +19,13 @@ CANCEL = {"method": "cancel", "recipient": {"email": "ann@example.com"},
           "smart_invite_id": "invite-1"}
 
 
+@pytest.fixture
+def standin(_standin):
+    """As elsewhere, but it may be asked what is wrong."""
+    _standin.reset()
+    return _standin
+
+
 def post(url, body=CANCEL, *, key="CRN_test-key", path="/v1/smart_invites", context=None,
          **headers):
     """(status, the answer's text)."""

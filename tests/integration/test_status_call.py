@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from lab.milter_client import TAG, MilterSession, mail
+from lab.milter_client import mail
+from lab.one_message import calendar_of, deliver
 from standin.client import forever, status, trouble
 
 INVITE, GUEST = "board-1", "guest@example.org"
-TAGGED = mail(TAG)
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +28,7 @@ def cronofy(standin):
     standin.create(INVITE, GUEST, uid="uid-1", organizer="app@acme.example")
     standin.set(second_cancel="404")
     standin.script(INVITE, trouble("close_mid_body"))
-    yield standin
-    assert not standin.violations()
-
-
-def deliver(filter, message=TAGGED):
-    with MilterSession(filter.socket) as mta:
-        return mta.deliver(message)
-
-
-def calendar_of(result):
-    return re.search(rb"BEGIN:VCALENDAR.*?END:VCALENDAR", result.message_bytes, re.S)[0]
+    return standin
 
 
 def lose(filter, cronofy):
@@ -121,8 +111,7 @@ def test_asks_with_any_id_and_recipient_percent_encoded(running, cronofy):
     cronofy.script(id, status(404))
     cronofy.script_status(id, {})
     message = mail("X-Cancel-Invite: \"" + id.replace('"', '\\"') + "\"")
-    with MilterSession(running.socket) as mta:
-        assert mta.deliver(message, recipients=("o'neil+x@example.org",)).action == "accept"
+    assert deliver(running, message, recipients=("o'neil+x@example.org",)).action == "accept"
     assert [(request.id, request.recipient) for request in cronofy.requests()] == [
         (id, "o'neil+x@example.org")] * 2
 

@@ -13,7 +13,6 @@ heard of it. Such a duplicate is the same mail with the same calendar.
 import contextlib
 import os
 import random
-import signal
 import time
 from dataclasses import dataclass
 

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from lab import tools
-from lab.filter_process import FilterProcess
 from lab.metrics import promtool, scrape
 from lab.milter_client import TAG, MilterSession, mail
 from lab.outcomes import outcomes, words

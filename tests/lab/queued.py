@@ -6,7 +6,7 @@ from lab.messages import MULTIPART
 PEOPLE = [f"guest-{number}@example.com" for number in range(5)]
 ONE_TRY = {"attempts": 1}
 
-# Tags that the gate refuses at once.
+# Tags that the submission refuses at once.
 BAD_TAGS = ("", "a; b=c", 'v1; id="x"; mac=1')
 
 # What somebody could try at the second listener who never was at the first.

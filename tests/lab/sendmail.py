@@ -135,11 +135,6 @@ class Sendmail:
             self._process.stop()
         self._process = None
 
-    def kill(self):
-        """SIGKILL for all its processes at once."""
-        self._process.kill()
-        self._process = None
-
     def close(self):
         self.stop()
         self._port.close()

@@ -55,10 +55,6 @@ class Sink:
         with self._changed:
             return list(self._deliveries)
 
-    def count(self):
-        with self._changed:
-            return len(self._deliveries)
-
     def wait(self, count=1, timeout=20):
         """The deliveries, once there are at least count."""
         deadline = time.monotonic() + timeout
