@@ -1,6 +1,7 @@
 /* outcome: the table of what can become of a message, and verdicts made from it. */
 #include "outcome.h"
 
+#include "problem.h"
 #include "utf8.h"
 
 #include <stdarg.h>
@@ -192,14 +193,17 @@ void verdict_not_taken(struct verdict *verdict)
 
 bool verdict_refuse(struct verdict *verdict, enum outcome outcome, const char *format, ...)
 {
-	char reason[sizeof(verdict->text)];
+	char reason[sizeof(verdict->text)], shown[sizeof(verdict->text)];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
 	take_row(verdict, outcome);
-	snprintf(verdict->text, sizeof(verdict->text), "%s: %s", verdict->header, reason);
+	/* Addresses stand in it as the client gave them: whatever octets they have. */
+	utf8_trim_end(reason);
+	problem_quote(shown, sizeof(shown), reason, strlen(reason));
+	snprintf(verdict->text, sizeof(verdict->text), "%s: %s", verdict->header, shown);
 	utf8_trim_end(verdict->text);
 	return false;
 }

@@ -101,7 +101,10 @@ struct verdict {
 	char text[900];     /* the reply's text, or why it is held; one line of UTF-8 */
 };
 
-/* The row's verdict, with a reason for the sender and the log. Gives false, for a check to return. */
+/*
+ * The row's verdict, with a reason for the sender and the log; what cannot be shown in it is made
+ * printable (problem_quote()). Gives false, for a check to return.
+ */
 bool verdict_refuse(struct verdict *verdict, enum outcome outcome, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -91,6 +91,22 @@ static void a_verdict_has_its_rows_reply_and_a_reason(void **state)
 	assert_string_equal(verdict.text, "");
 }
 
+static void a_reason_shows_what_a_client_sent_and_sends_none_of_it(void **state)
+{
+	struct verdict verdict = {.header = "X-Tag"};
+	char long_text[2000];
+
+	(void)state;
+	verdict_refuse(&verdict, OUTCOME_BAD_SENDER, "sender %s", "a\x7f\xff\r\n250 b\xe2\x80\xae@c");
+	assert_string_equal(verdict.text,
+			    "X-Tag: sender a\\x7f\\xff\\x0d\\x0a250 b\\xe2\\x80\\xae@c");
+	memset(long_text, '\r', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	verdict_refuse(&verdict, OUTCOME_BAD_SENDER, "%s", long_text);
+	assert_null(strchr(verdict.text, '\r'));
+	assert_true(strlen(verdict.text) < sizeof(verdict.text));
+}
+
 static void what_the_mta_does_not_take_keeps_its_reason(void **state)
 {
 	struct verdict verdict = {.header = "X-Tag"};
@@ -180,6 +196,7 @@ int main(void)
 		cmocka_unit_test(only_what_cronofy_decides_is_the_administrators_choice),
 		cmocka_unit_test(every_answer_has_an_enhanced_code),
 		cmocka_unit_test(a_verdict_has_its_rows_reply_and_a_reason),
+		cmocka_unit_test(a_reason_shows_what_a_client_sent_and_sends_none_of_it),
 		cmocka_unit_test(what_the_mta_does_not_take_keeps_its_reason),
 		cmocka_unit_test(the_administrator_chooses),
 		cmocka_unit_test(the_table_has_a_line_for_each),
