@@ -326,7 +326,6 @@ static void check_reply(const struct verdict *verdict, char class)
 {
 	must(strlen(verdict->code) == 3 && verdict->code[0] == class);
 	must(verdict->enhanced[0] == class && verdict->enhanced[1] == '.');
-
 	must(utf8_valid(verdict->text, strlen(verdict->text)));
 	must(verdict->text[0] && !utf8_has_control(verdict->text, strlen(verdict->text)));
 }
@@ -387,7 +386,7 @@ static void check_verdict(enum message_next next, const char *daemon, size_t tag
 		check_accepted(verdict->outcome, tags);
 }
 
-/* What was stamped, as the queue brings it back; an endless Message-ID cannot come the same way. */
+/* What was stamped, as the queue brings it back: for one recipient. */
 static void come_again(void)
 {
 	const struct header_edits *edits = message_edits(message);
@@ -397,9 +396,9 @@ static void come_again(void)
 		if (edits->items[i].kind == HEADER_CHANGE)
 			stamp = strdup(edits->items[i].value);
 		if (strcmp(edits->items[i].name, "Message-ID") == 0)
-			talk.field_count = 0; /* the MTA would have it too: another message */
+			talk.field_count = 0; /* the stamp is bound to one that is not played here */
 	}
-	if (stamp && talk.field_count > 0)
+	if (stamp && talk.field_count > 0 && talk.recipient_count > 0)
 		check_verdict(converse("second", 1, stamp), "second", 1);
 	free(stamp);
 }
