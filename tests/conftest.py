@@ -15,7 +15,7 @@ os.umask(0o022)  # mail servers run as users of their own, and must be able to r
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 
-from lab import tools  # noqa: E402
+from lab import mta as lab_mta, tools  # noqa: E402
 from lab.filter_process import FilterProcess  # noqa: E402
 from lab.postfix import Postfix  # noqa: E402
 from lab.sendmail import Sendmail  # noqa: E402
@@ -141,7 +141,7 @@ def filter(_filter, standin):
 
 
 @pytest.fixture
-def start_postfix(workdir, sink):
+def start_postfix(workdir, sink, standin):
     """start_postfix(filter.socket, main="...", ...): see lab.postfix.Postfix."""
     with contextlib.ExitStack() as ending:
         def start(milter, **options):
@@ -159,7 +159,7 @@ def postfix(start_postfix, filter):
 
 
 @pytest.fixture
-def start_sendmail(workdir, sink):
+def start_sendmail(workdir, sink, standin):
     """start_sendmail(filter.socket, mc="...", ...): see lab.sendmail.Sendmail."""
     with contextlib.ExitStack() as ending:
         def start(milter, **options):
@@ -174,3 +174,35 @@ def start_sendmail(workdir, sink):
 def sendmail(start_sendmail, filter):
     """A Sendmail with the filter."""
     return start_sendmail(filter.socket)
+
+
+# For tests with a fixture `way`, one of lab.mta's: the mail server and the filter's mode.
+
+@pytest.fixture(scope="module")
+def start_mta_filter(start_filter, way):
+    """As start_filter, with what the way wants of the filter."""
+    return lambda **sections: start_filter(**lab_mta.sections(way, **sections))
+
+
+@pytest.fixture(scope="module")
+def mta_filter(start_mta_filter):
+    """The way's filter with the default configuration."""
+    return start_mta_filter()
+
+
+@pytest.fixture
+def start_mta(request, way, mta_filter):
+    """start_mta(): the way's mail server with mta_filter; start_mta(filter, main="...", ...)."""
+    name, mode = way
+    start_server = request.getfixturevalue(f"start_{name}")
+
+    def start(filter=mta_filter, **options):
+        in_mode = {} if mode == "direct" else {mode: True}
+        return start_server(filter.socket, **in_mode, **options)
+
+    return start
+
+
+@pytest.fixture
+def mta(start_mta):
+    return start_mta()

@@ -7,6 +7,7 @@ import pytest
 
 from lab import bulk
 from lab.filter_process import FilterProcess
+from lab.postfix import RETRIES
 from lab.redis import Redis
 from standin.client import forever, status
 
@@ -14,7 +15,6 @@ PER_SECOND = 50
 PER_MINUTE = 5000
 TRANSPORT_PROCESSES = 50  # of conf/postfix/master.cf.queued
 IDLE_THREADS = 20  # those that libmilter keeps, those at the submission, and the filter's own
-RETRIES = "minimal_backoff_time = 2s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s"
 
 
 @pytest.fixture

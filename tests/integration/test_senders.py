@@ -8,6 +8,7 @@ import pytest
 
 from lab.messages import RECIPIENT, tagged
 from lab.milter_client import TAG, MilterSession, mail
+from lab.mta import POSTFIX, POSTFIX_QUEUED, SECTIONS, SENDMAIL, SENDMAIL_QUEUED
 from lab.process import until
 
 # What becomes of a message: the key that Cronofy sees, or who refuses it.
@@ -117,13 +118,7 @@ ACCOUNTS = {
     "evil": {"senders": "@evil.example", "api_key": "CRN_evil"},
     "victim": {"senders": "@victim.example", "api_key": "CRN_victim"},
 }
-FILTERS = {
-    ("postfix", "direct"): {},
-    ("postfix", "queued"): {"milter": {"mode": "queued"}},
-    ("sendmail", "direct"): {},
-    ("sendmail", "queued"): {"milter": {"mode": "queued", "route": "domain"},
-                             "trust": {"networks": "127.0.0.1"}},
-}
+WAYS = (POSTFIX, POSTFIX_QUEUED, SENDMAIL, SENDMAIL_QUEUED)
 
 
 @pytest.fixture
@@ -137,7 +132,7 @@ def cronofy(standin):
 def start(request, start_filter):
     """The mail server of this name, in this mode, with a filter for both tenants."""
     def start_mta(mta, mode, **options):
-        running = start_filter(accounts=ACCOUNTS, **FILTERS[mta, mode])
+        running = start_filter(accounts=ACCOUNTS, **SECTIONS[mta, mode])
         return request.getfixturevalue(f"start_{mta}")(
             running.socket, queued=mode == "queued", **options)
     return start_mta
@@ -160,7 +155,7 @@ def refusal(reply):
     return {(550, "5.1.7"): ODD, (550, "5.7.1"): NOBODY}.get((reply.code, reply.enhanced), reply)
 
 
-@pytest.mark.parametrize("mta, mode", FILTERS)
+@pytest.mark.parametrize("mta, mode", WAYS)
 def test_key_is_that_of_the_sender_that_the_mta_read(start, cronofy, sink, mta, mode):
     main = {"main": "mydestination = mx.example.test\n"} if mta == "postfix" else {}
     server = start(mta, mode, **main)

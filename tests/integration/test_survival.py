@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.filter_process import FilterProcess
+from lab.mta import POSTFIX_QUEUED, POSTFIX_ROUTED, SENDMAIL_QUEUED, sections
 from lab.postfix import Postfix
 from lab.sendmail import Sendmail
 from lab.sink import Sink
@@ -53,11 +54,7 @@ MTAS = {
     "sendmail": lambda folder, sink, filter: Sendmail(
         folder, sink, filter.socket, mc=SENDMAIL_IN_A_HURRY, run="-qp1s", queued=True),
 }
-MODES = {
-    "postfix": {"mode": "queued"},
-    "routed": {"mode": "routed"},
-    "sendmail": {"mode": "queued", "route": "domain"},
-}
+WAYS = {"postfix": POSTFIX_QUEUED, "routed": POSTFIX_ROUTED, "sendmail": SENDMAIL_QUEUED}
 
 
 @dataclass
@@ -104,8 +101,8 @@ def start(request):
         sink = ending.enter_context(contextlib.closing(Sink()))
 
         def begin(milter=None, second_cancel=None, **options):
-            filter = FilterProcess(folder.folder("filter"), standin,
-                                   milter={**MODES[request.param], **(milter or {})}, **options)
+            filter = FilterProcess(folder.folder("filter"), standin, **{
+                **sections(WAYS[request.param], milter=milter or {}), **options})
             filter.start()
             ending.callback(filter.close)
             server = MTAS[request.param](folder, sink, filter)

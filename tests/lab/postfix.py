@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 from lab import conf, tools
+from lab.mta import Mta
 from lab.process import Port, Process, tail, until
 from lab.smtp import SmtpClient
 
@@ -66,6 +67,11 @@ minimal_backoff_time = 300s
 maximal_backoff_time = 600s
 """
 
+# More lines of main.cf, to have mail that waits tried again soon.
+# Two seconds: what is due before the process that put it off has let go of its file, Postfix skips
+# ("still being delivered"), and looks at no more until it starts anew.
+RETRIES = "minimal_backoff_time = 2s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s"
+
 MASTER_CF = """\
 127.0.0.1:{port} inet n - {chroot} - - smtpd{may_cancel}
 pickup     unix        n - n 300 1 pickup{pickup_may_cancel}
@@ -108,7 +114,7 @@ QUEUES += [
 ]
 
 
-class Postfix:
+class Postfix(Mta):
     """milter is a socket as cancel-invite-milter.conf writes it, or None for no filter at all.
 
     main is more lines for main.cf; where a parameter is named twice the later line counts, and
@@ -117,6 +123,12 @@ class Postfix:
     in place of main.cf.direct. Routed, smtp_port and sendmail(1) may cancel; public_port may not.
     second_listener: False if nobody is to answer there. master: more lines for master.cf.
     """
+
+    name = "postfix"
+    stranger = {"ADDR": "203.0.113.9", "NAME": "mail.remote.test"}
+    lost_client = "lost connection after DATA"
+    second_hop = "postfix/cancel-invite/smtp["
+    reported_as = "Final-Recipient"
 
     def __init__(self, workdir, sink, milter=None, main="", chroot=False, queued=False,
                  routed=False, master="", second_listener=True):
@@ -237,6 +249,9 @@ class Postfix:
             client.xclient(**xclient)
         return client
 
+    def connect_second(self):
+        return self.connect(self.second_port)
+
     def submit(self, mail_from, rcpt_to, message, port=None, **xclient):
         """Sends a message by SMTP and returns the Reply that decided."""
         with self.connect(port, **xclient) as client:
@@ -265,9 +280,11 @@ class Postfix:
             return self.log_path.read_text(errors="replace")
         return self._process.printed()
 
-    def wait_for_log(self, text, timeout=10):
-        until(lambda: text in self.log(), timeout,
-              lambda: f"{text!r} in the log:\n{tail(self.log())}")
+    def wait_until_submission_waits(self):
+        """pickup(8) passes on what sendmail(1) took, and puts back what the filter refused for now."""
+        until(lambda: re.search("milter-reject|Service unavailable", self.log()), 10,
+              lambda: f"a refused submission:\n{tail(self.log())}")
+        assert [each["queue_name"] for each in self.queue()] == ["maildrop"]
 
     def _environment(self):
         return {"PATH": os.defpath, "LD_LIBRARY_PATH": str(self._libraries),

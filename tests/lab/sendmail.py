@@ -15,6 +15,7 @@ import subprocess
 from pathlib import Path
 
 from lab import conf, tools
+from lab.mta import Mta
 from lab.process import Port, Process, until
 from lab.smtp import SmtpClient
 
@@ -78,7 +79,7 @@ FEATURE(`msp', `[127.0.0.1]')dnl
 """
 
 
-class Sendmail:
+class Sendmail(Mta):
     """milter is a socket as cancel-invite-milter.conf writes it, or None for no filter at all.
 
     mc is more lines of the daemon's .mc file, which come after the filter's. aliases: the text of
@@ -86,6 +87,12 @@ class Sendmail:
     signer as that file describes; run is how Sendmail is to run its queues. trace: the file to
     write each conversation to, which takes time, and is what log() reads.
     """
+
+    name = "sendmail"
+    stranger = {"source": "127.0.0.2"}
+    lost_client = "Lost input channel"
+    second_hop = "cancel-invite.sock"
+    reported_as = "Original-Recipient"
 
     def __init__(self, workdir, sink, milter=None, mc="", aliases="", queued=False, signer="",
                  run="-q10m", trace=""):
@@ -164,6 +171,10 @@ class Sendmail:
         It tries to pass it on by SMTP before it ends; what is put off stays in its queue.
         """
         self._run(self._submit_cf, "-i", *arguments, stdin=message)
+
+    def wait_until_submission_waits(self):
+        """sendmail(1) has tried to pass it on before it ended."""
+        assert [each["queue_name"] for each in self.queue()] == ["submit"]
 
     def queue(self):
         """Each message that waits: queue_name (submit, daemon, second or hold) and queue_id."""
