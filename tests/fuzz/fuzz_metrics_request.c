@@ -46,20 +46,31 @@ static size_t receive(int connection, char *out, size_t room)
 	return got;
 }
 
+/* From an address of its own, as one address would run out of ports. */
+static int connect_anew(void)
+{
+	static uint32_t connections;
+	const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	struct sockaddr_in from = {.sin_family = AF_INET};
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + connections++ % 0xfffff0);
+	must(connection >= 0);
+	must(setsockopt(connection, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) == 0);
+	must(bind(connection, (struct sockaddr *)&from, sizeof(from)) == 0);
+	must(connect(connection, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return connection;
+}
+
 /* What comes back for these bytes and the end of them. */
 static struct span ask(struct span bytes)
 {
 	static char reply[1024 * 1024];
-	const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct linger at_once = {.l_onoff = 1, .l_linger = 0}; /* leaves no port behind */
+	const int connection = connect_anew();
 	struct span got = {reply, 0};
 
-	must(connection >= 0);
-	must(connect(connection, (struct sockaddr *)&address, sizeof(address)) == 0);
 	send(connection, bytes.at, bytes.length, MSG_NOSIGNAL);
 	shutdown(connection, SHUT_WR);
 	got.length = receive(connection, reply, sizeof(reply));
-	setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(connection);
 	return got;
 }
