@@ -10,7 +10,7 @@
 #   make check-deb  try it in fresh Debians, as make check does; make check-in SUITE=trixie: run
 #                   make check in one
 #   make dist       the source archive
-#   make lint asan tsan coverage valgrind bench fuzz clean uninstall
+#   make lint asan tsan coverage valgrind bench fuzz torture soak clean uninstall
 #
 # V=1 shows the commands.
 
@@ -214,6 +214,20 @@ $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CORE) $(FUZZ_H
 	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(ALL_LDFLAGS) -o $@ \
 		$(filter %.c %.o,$^) $(LIBS)
 
+# Each call of the filter fails once, over all positions: up to two hours; TORTURE='--seconds 60 second'
+# takes a sample. make soak sends 100,000 messages of all kinds.
+TORTURE =
+
+torture soak: check-deps
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory run-$@
+
+run-torture:
+	@CIM_BINARY=$(CURDIR)/$(BUILD)/$(NAME) /usr/bin/python3 tests/torture/run.py $(TORTURE)
+
+run-soak:
+	@CIM_BINARY=$(CURDIR)/$(BUILD)/$(NAME) /usr/bin/python3 tests/torture/soak.py
+
 lint:
 	@command -v cppcheck clang-tidy >/dev/null || { echo "lint needs cppcheck and clang-tidy"; exit 1; }
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --suppress=ctuuninitvar \
@@ -330,6 +344,6 @@ check-in:
 clean:
 	rm -rf build
 
-.PHONY: all may-demo deps check-deps demo-deps languages machines check prepare-check run-check \
+.PHONY: all torture soak run-torture run-soak may-demo deps check-deps demo-deps languages machines check prepare-check run-check \
 	check-examples run-check-examples demo prepare-demo run-demo asan tsan coverage run-coverage \
 	valgrind bench run-bench fuzz lint install uninstall dist deb check-deb check-in clean

@@ -69,7 +69,7 @@ int command_check(const struct invocation *invocation)
 	struct buffer postfix_warnings = buffer_with_maximum(WARNINGS_MAXIMUM);
 	struct problem why;
 	int exit_code = EX_CONFIG;
-	bool warned;
+	bool warned, lost;
 
 	access_check_start(config, &findings);
 	unit_check(config, &findings.faults);
@@ -87,12 +87,18 @@ int command_check(const struct invocation *invocation)
 	threads_check_limits(config, &findings.warnings);
 	config_doubts(config, &findings.warnings);
 	warned = findings.warnings.length + postfix_warnings.length > 0;
+	lost = findings.faults.out_of_memory || findings.warnings.out_of_memory ||
+	       postfix_warnings.out_of_memory;
 	log_write_lines(LOG_LEVEL_WARNING, "", &findings.warnings);
 	log_write_lines(LOG_LEVEL_WARNING, "", &postfix_warnings);
 	if (findings.faults.data)
 		fputs(findings.faults.data, stderr);
-	else
+	if (lost) {
+		log_write(LOG_LEVEL_ERROR, "no memory to say all that was found");
+		exit_code = EX_OSERR;
+	} else if (!findings.faults.data) {
 		exit_code = print_verdict(config, warned);
+	}
 	access_findings_free(&findings);
 	buffer_free(&postfix_warnings);
 	return exit_code;
