@@ -434,6 +434,7 @@ class TestMailThatIsNotItsBusiness:
 
     def test_passes_though_a_required_ledger_is_missing(self, make, workdir):
         running = make(ledger={"file": "absent/ledger.db", "required": True}).start()
+        running.wait_for_log("listens on.*\n")
         mark = len(running.log())
         for _ in range(3):
             assert deliver(running, mail()).action == "accept"

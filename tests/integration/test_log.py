@@ -10,11 +10,12 @@ from datetime import datetime
 import pytest
 
 from lab import tools
-from lab.filter_process import binary, run
+from lab.filter_process import binary, log_fields_of, run
+from lab.manual import log_fields
 from lab.milter_client import TAG, mail
 from lab.one_message import deliver
 from lab.process import until
-from standin.client import status
+from standin.client import status, trouble
 
 HOSTILE = 'a"b\\c\u009b\u2028\U0001f600'
 
@@ -28,6 +29,24 @@ def entries(text):
     lines = text.split("\n")
     assert lines.pop() == ""
     return [json.loads(line, parse_constant=refuse_constant) for line in lines]
+
+
+def test_every_field_that_the_manual_explains_is_written(start, cronofy, workdir):
+    """That there is no other is looked at behind every test: see FilterProcess.check_log()."""
+    running = start(ledger={"file": workdir / "ledger.db"},
+                    cronofy={"requests_per_second": 1, "requests_per_minute": 100})
+    signed = mail(TAG, "DKIM-Signature: v=1")
+    for message in mail("X-Cancel-Invite: board-2"), signed, signed:  # waits; is kept
+        assert deliver(running, message, macros={"{auth_authen}": "app"}).action == "accept"
+    assert deliver(running, mail("X-Cancel-Invite: ")).action == "reject"
+    cronofy.script("board-3", trouble("missing_method"))
+    deliver(running, mail("X-Cancel-Invite: board-3"))
+    running.wait_for_log("mended=.*\\n")
+    queued = start(milter={"mode": "queued", "dry_run": True})
+    deliver(queued, recipients=["a@example.org", "b@example.org"])
+    queued.wait_for_log("dry_run=.*\\n")
+    written = log_fields_of(running.log()) | log_fields_of(queued.log())
+    assert written == log_fields()
 
 
 class TestJson:
@@ -165,7 +184,7 @@ class TestSyslog:
         syslog.close()
         (workdir / "dev/log").unlink()
         running = self.start(make, workdir, "text")
-        assert "no syslog daemon listens at /dev/log" in running.log()
+        running.wait_for_log("no syslog daemon listens at /dev/log")
 
     def test_that_is_heard_says_all_that_there_is(self, make, workdir, syslog):
         assert "no syslog daemon" not in self.start(make, workdir, "text").log()

@@ -1,7 +1,7 @@
 """The manual pages say what the filter takes and gives: no more, no less, and with the true figures.
 
-The keys are those that the program's --keys prints, the options those of its --help; exit codes and
-words are read from the sources. What the page about the configuration shows as an example, the filter itself has to take.
+The keys are those that the program's --keys prints, the options those of its --help, the results those
+of its --outcomes; the fields of the log are test_log.py's to compare. What the page about the configuration shows as an example, the filter itself has to take.
 """
 
 import csv
@@ -16,12 +16,10 @@ import pytest
 
 from lab import tools
 from lab.filter_process import run, write_secret
+from lab.manual import CONFIGURATION, MANUALS, PROGRAM, exit_codes, section
 from lab.outcomes import outcomes
-from lab.texts import texts, uses
+from lab.texts import exit_code_names, texts
 
-MANUALS = tools.ROOT / "conf" / "man"
-PROGRAM = (MANUALS / "cancel-invite-milter.8").read_text()
-CONFIGURATION = (MANUALS / "cancel-invite-milter.conf.5").read_text()
 COMPLETION = (tools.ROOT / "conf/bash-completion/cancel-invite-milter").read_text()
 INSTALLED = (tools.ROOT / "conf/cancel-invite-milter.conf").read_text()
 DOCUMENTATION = "/usr/share/doc/cancel-invite-milter/"  # make install puts conf/ there
@@ -75,7 +73,7 @@ class Entry:
         return "\nTakes a restart.\n" in self.text
 
 
-# Asking the program, and reading the sources
+# Asking the program
 
 def keys():
     printed = run("--keys")
@@ -98,13 +96,6 @@ def options():
 
 # Reading the pages
 
-def section(page, heading):
-    """What stands below a heading, to the next one."""
-    found = re.search(rf"^\.Sh {re.escape(heading)}\n(.*?)(?=^\.Sh |\Z)", page, re.M | re.DOTALL)
-    assert found, f"no section {heading}"
-    return found[1]
-
-
 def entries():
     headings = re.findall(r"^\.Sh (THE SECTIONS? \[(\w+)(?: NAME)?\])$", CONFIGURATION, re.M)
     for heading, name in headings:
@@ -121,12 +112,6 @@ def literal_blocks(page):
 
 def flags(text):
     return {f"-{name}" for name in re.findall(r"\bFl (-?[\w-]+)", text)}
-
-
-def items(text):
-    """The words that the items of its lists explain."""
-    return {word for line in re.findall(r"^\.It Cm (.*)$", text, re.M)
-            for word in line.split(" , ")}
 
 
 def value_of(key, text):
@@ -271,9 +256,7 @@ def test_bash_completes_every_option_and_no_other():
 
 
 def test_exit_codes_are_those_of_the_sources():
-    used = {getattr(os, name) for name in uses(r"\bEX_[A-Z]+\b", "*.c", "*/*.c")}
-    told = re.findall(r"^\.It (\d+)$", section(PROGRAM, "EXIT STATUS"), re.M)
-    assert list(map(int, told)) == sorted(used)
+    assert list(exit_codes()) == sorted(getattr(os, name) for name in exit_code_names())
 
 
 def test_the_table_of_results_is_the_filters_own():
@@ -286,12 +269,6 @@ def test_results_that_the_configuration_decides_name_its_keys():
     for each in outcomes():
         if each.choice != "-":
             assert f".Ic {each.choice}\n" in section(PROGRAM, "RESULTS"), each.word
-
-
-def test_every_field_of_the_log_is_explained_and_no_other():
-    fields = uses(r'log_(?:field|number)\(&?line, "(\w+)"', "message/message_report.c")
-    assert {"queue_id", "ms", "reason"} <= fields
-    assert items(section(PROGRAM, "THE LOG")) == fields
 
 
 def test_every_series_is_explained_and_no_other():

@@ -19,7 +19,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from lab import leftovers, tools
+from lab import leftovers, manual, tools
 from lab.process import tail, until
 from lab.workdir import Workdir
 
@@ -117,7 +117,14 @@ def run(*arguments, **options):
                           stdin=subprocess.DEVNULL, errors="replace", **options)
     found = SANITIZER.search(done.stderr)
     assert not found, done.stderr[found.start():][:8000]
+    assert done.returncode in manual.exit_codes(), done
     return done
+
+
+def log_fields_of(log):
+    """The names of all fields of the messages' lines in a log that is plain text."""
+    return {name for line in re.findall(r"^\w+: (queue_id=.*)$", log, re.M)
+            for name in re.findall(r'(\w+)=(?:"(?:[^"\\]|\\.)*"|\S*)(?: |$)', line)}
 
 
 def as_text(value):
@@ -170,9 +177,9 @@ class FilterProcess:
             self.close()
 
     def close(self):
-        """Ends it at once, if it still runs. Fails if a sanitizer had complained."""
+        """Ends it at once, if it still runs. Fails if check_log() does."""
         self.kill()
-        self.check_sanitizers()
+        self.check_log()
 
     @property
     def pid(self):
@@ -202,10 +209,10 @@ class FilterProcess:
         return self
 
     def stop(self, timeout=30):
-        """SIGTERM; gives the exit code. Fails if it doesn't end or a sanitizer had complained."""
+        """SIGTERM; gives the exit code. Fails if it doesn't end or check_log() does."""
         self.terminate()
         code = self.wait(timeout)
-        self.check_sanitizers()
+        self.check_log()
         return code
 
     def terminate(self, number=signal.SIGTERM):
@@ -249,9 +256,12 @@ class FilterProcess:
         return until(lambda: search(self.log(), after), timeout,
                      lambda: f"{pattern} in the log:\n{tail(self.log())}")
 
-    def check_sanitizers(self):
-        found = SANITIZER.search(self.log())
-        assert not found, self.log()[found.start():][:8000]
+    def check_log(self):
+        """No sanitizer complained, and no message's line has a field that the manual does not explain."""
+        log = self.log()
+        found = SANITIZER.search(log)
+        assert not found, log[found.start():][:8000]
+        assert log_fields_of(log) <= manual.log_fields(), log_fields_of(log) - manual.log_fields()
 
     def rss_kib(self):
         return self._status("VmRSS")

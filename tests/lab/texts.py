@@ -19,7 +19,11 @@ def texts():
 
 @functools.lru_cache(maxsize=None)
 def log_formats():
-    """The literal formats of log_write(); where one of two is chosen, both."""
+    """The literal formats of log_write(); where one of two is chosen, both.
+
+    They are found in the sources: the program holds them among all its texts, and most of them can be
+    had from it only in troubles that no test can make.
+    """
     found = set()
     for path in (ROOT / "milter").rglob("*.c"):
         for rest in re.findall(r"\blog_write\([^,;]+,(.*?)\);", path.read_text(), re.DOTALL):
@@ -30,7 +34,10 @@ def log_formats():
     return {text for text in found if re.sub("%s|: ", "", text)}
 
 
-def uses(pattern, *folders):
-    """What a pattern finds in the sources: names of constants, of fields."""
-    return {name for folder in folders for path in (ROOT / "milter").glob(folder)
-            for name in re.findall(pattern, path.read_text())}
+def exit_code_names():
+    """The constants of <sysexits.h> in the sources: as good as grep -woh 'EX_[A-Z]*' would be.
+
+    There is no table of them to print, and one would say nothing of what main() gives in the end.
+    """
+    return {name for path in (ROOT / "milter").rglob("*.c")
+            for name in re.findall(r"\bEX_[A-Z]+\b", path.read_text())}
