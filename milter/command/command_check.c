@@ -36,11 +36,11 @@ static void check_postfix(const struct config *config, struct buffer *warnings)
 		postfix_check(&postfix, config, &found);
 		break;
 	case PROGRAM_FAILED:
-		buffer_printf(&found, "not looked at: %s\n", why.text);
+		buffer_printf(&found, "not checked: %s\n", why.text);
 		break;
 	case PROGRAM_ABSENT:
 		fputs("info: there is no postconf in PATH or /usr/sbin: Postfix's configuration "
-		      "was not looked at\n",
+		      "was not checked\n",
 		      stderr);
 		break;
 	}

@@ -61,10 +61,11 @@ static int check_key(struct http *http, const struct account *account)
 	cancel_ask_status(http, &request, &result);
 	exit_code = exit_code_of(result.answer);
 	if (exit_code == EX_OK)
-		printf("account %s: %s takes the key\n", account->name, account->endpoint);
+		printf("account %s: %s accepts the key\n", account->name, account->endpoint);
 	else
 		fprintf(stderr, "cancel-invite-milter: account %s: %s%s (%s)\n", account->name,
-			result.outcome == CANCEL_DONE ? "Cronofy: it shows an invite that cannot be"
+			result.outcome == CANCEL_DONE ? "Cronofy: it returned an invite that "
+							"cannot exist"
 						      : result.why.text,
 			advice(result.answer), account->endpoint);
 	buffer_free(&result.calendar);

@@ -157,7 +157,8 @@ static int rewrite(struct rewriting *rewriting, const char *message_path, const 
 			     &rewriting->edits, why))
 		return exit_code_of(why, EX_SOFTWARE);
 	if (rewriting->headers.signed_already)
-		fprintf(stderr, "warning: the DKIM-Signature that is there breaks: sign later\n");
+		fprintf(stderr, "warning: the calendar breaks the existing DKIM-Signature; sign "
+				"afterwards\n");
 	mail_file_write_headers(&rewriting->file, &rewriting->edits, stdout);
 	if (!attach_write(&rewriting->attach, output_write, stdout, why))
 		return EX_IOERR;

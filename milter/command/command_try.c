@@ -66,7 +66,7 @@ static int try_message(struct message *message, const struct invocation *invocat
 		return output_complain(EX_OSERR, why.text);
 	next = message_end_headers(message, "try");
 	if (next == MESSAGE_NOTHING_TO_DO) {
-		fprintf(stderr, "cancel-invite-milter: no %s header: the message stays as it is\n",
+		fprintf(stderr, "cancel-invite-milter: no %s header: the message is unchanged\n",
 			config->header);
 		return print_message(message, file, invocation->argument);
 	}
@@ -83,7 +83,7 @@ static int try_message(struct message *message, const struct invocation *invocat
 		fprintf(stderr, "held: %s\n", verdict->text);
 		return EX_TEMPFAIL;
 	case ACTION_DISCARD:
-		fprintf(stderr, "a probe, and it arrived: nobody gets it\n");
+		fprintf(stderr, "a probe: it arrived, and is discarded\n");
 		return EX_OK;
 	default:
 		fprintf(stderr, "%s %s %s\n", verdict->code, verdict->enhanced, verdict->text);

@@ -131,7 +131,7 @@ static bool complain_of_operands(const struct command *command, int count)
 	struct buffer text = complaint();
 
 	if (count > command->most) {
-		buffer_append_text(&text, "an argument too many");
+		buffer_append_text(&text, "too many arguments");
 	} else {
 		write_name(&text, command->letter, command->name);
 		buffer_printf(&text, " needs %s", command->operands);

@@ -138,14 +138,14 @@ static void check_places(const struct check *check)
 	const struct filter_list local = look_at_filters(check, value(check, "non_smtpd_milters"));
 
 	if (!smtp.has_ours)
-		warn(check, "smtpd_milters does not name this filter: mail by SMTP cancels "
-			    "nothing");
+		warn(check, "smtpd_milters does not name this filter: mail by SMTP cancels no "
+			    "invites");
 	if (!local.has_ours)
 		warn(check, "non_smtpd_milters does not name this filter: mail by sendmail(1) "
-			    "cancels nothing");
+			    "cancels no invites");
 	if (smtp.signer_first || local.signer_first)
-		warn(check, "the filter stands behind one that signs (DKIM): the signature breaks; "
-			    "put it before");
+		warn(check, "the filter runs after one that signs (DKIM), and breaks its "
+			    "signature; put it first");
 }
 
 /* Services that people and programs log in to. */
@@ -176,12 +176,14 @@ static void check_submission(const struct check *check, struct span service)
 	    !look_at_filters(check, found).has_ours)
 		buffer_printf(check->warnings,
 			      "master.cf: %s has smtpd_milters of its own, without this filter: "
-			      "mail there cancels nothing\n",
+			      "mail there cancels no invites\n",
 			      shown);
 	if (postfix_override(check->postfix, service, "receive_override_options", &found) &&
 	    postfix_span_has(found, "no_milters"))
 		buffer_printf(check->warnings,
-			      "master.cf: %s has no_milters: mail there cancels nothing\n", shown);
+			      "master.cf: %s has no_milters: mail there cancels no "
+			      "invites\n",
+			      shown);
 }
 
 static void check_services(const struct check *check)
@@ -200,8 +202,9 @@ static void check_mode(const struct check *check)
 	const bool queued = has_second_listener(check);
 
 	if (queued != (check->config->mode == MODE_QUEUED))
-		warn(check, queued ? "set up for queued mode, and \"mode\" says direct"
-				   : "set up for direct mode, and \"mode\" does not say direct");
+		warn(check, queued ? "Postfix is set up for queued mode, but \"mode\" is direct"
+				   : "Postfix is set up for direct mode, but \"mode\" is not "
+				     "direct");
 	else if (queued && check->config->route != ROUTE_HEADER)
 		warn(check, "\"route\" is not header: Postfix cannot route by recipient domains, "
 			    "which is for Sendmail");
@@ -262,7 +265,7 @@ static void check_protocol(const struct check *check)
 	const long long protocol = postfix_number(value(check, "milter_protocol"), &unit);
 
 	if (protocol >= 0 && protocol < 6)
-		warn(check, "milter_protocol is below 6, which the filter needs: take it out");
+		warn(check, "milter_protocol is below 6, which the filter needs: remove it");
 }
 
 static void check_soft_bounce(const struct check *check)
@@ -275,8 +278,8 @@ static void check_soft_bounce(const struct check *check)
 static void check_content_filter(const struct check *check)
 {
 	if (value(check, "content_filter").length > 0 && !has_second_listener(check))
-		warn(check, "content_filter sees mail only after its invite was cancelled: what it "
-			    "then keeps back was cancelled all the same");
+		warn(check, "content_filter sees mail only after its invite was cancelled: mail "
+			    "that it then blocks has cancelled its invite all the same");
 }
 
 /* ---- the way to the second listener ---- */
@@ -291,12 +294,12 @@ static void check_route(const struct check *check)
 	postfix_next_element(&rest, &first);
 	if (!postfix_span_has(value(check, "milter_header_checks"), "cancel-invite"))
 		warn(check, "milter_header_checks does not name cancel-invite-route: tagged mail "
-			    "would not go to the second listener, and be delivered without its "
+			    "does not go to the second listener, and is delivered without its "
 			    "calendar");
 	else if (!postfix_span_has(first, "cancel-invite"))
 		warn(check, "milter_header_checks has another table before cancel-invite-route: a "
-			    "rule there for X- headers would have tagged mail delivered without "
-			    "its calendar; put ours first");
+			    "rule there for X- headers delivers tagged mail without its calendar; "
+			    "put cancel-invite-route first");
 }
 
 /* Routed mode: tables are looked at in their order, and the filter is at the second listener alone. */
@@ -313,15 +316,15 @@ static void check_routing(const struct check *check)
 	}
 	if (!has_second_listener(check))
 		warn(check,
-		     "\"mode\" says routed, and there is no transport cancel-invite: Postfix "
-		     "is not set up for it; see cancel-invite-setup(8)");
+		     "\"mode\" is routed, but there is no transport cancel-invite: Postfix is not "
+		     "set up for it; see cancel-invite-setup(8)");
 	else if (!routed)
 		warn(check, "neither header_checks nor cancel_invite_header_checks begins with "
-			    "cancel-invite-route: tagged mail would not go to the second listener, "
-			    "and be delivered without its calendar");
+			    "cancel-invite-route: tagged mail does not go to the second listener, "
+			    "and is delivered without its calendar");
 	if (is_at_front(check))
-		warn(check, "\"mode\" says routed, and smtpd_milters or non_smtpd_milters names "
-			    "this filter: it puts tagged mail off there");
+		warn(check, "\"mode\" is routed, but smtpd_milters or non_smtpd_milters names this "
+			    "filter: it defers tagged mail there; remove it");
 }
 
 /* Postfix has to remember the address in RCPT TO: the invite is that one's. */
@@ -348,9 +351,8 @@ static void check_rewriting(const struct check *check)
 		if (value(check, rewriting[i].maps).length > 0 &&
 		    postfix_span_has(value(check, rewriting[i].classes), "envelope_sender"))
 			buffer_printf(check->warnings,
-				      "%s can change the envelope sender of tagged mail, for which "
-				      "its stamp then does not hold: take envelope_sender out of "
-				      "%s\n",
+				      "%s can change the envelope sender of tagged mail, which "
+				      "makes its stamp invalid: remove envelope_sender from %s\n",
 				      rewriting[i].maps, rewriting[i].classes);
 }
 
@@ -361,8 +363,8 @@ static void check_copies(const struct check *check)
 	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++)
 		if (value(check, copies[i]).length > 0 && check->config->archives.count == 0)
 			buffer_printf(check->warnings,
-				      "%s sends copies of tagged mail the second way too, to "
-				      "recipients that Cronofy does not know: name them in "
+				      "%s sends copies of tagged mail to the second listener, too, "
+				      "for recipients that Cronofy does not know: list them in "
 				      "\"archives\"\n",
 				      copies[i]);
 }
@@ -406,8 +408,8 @@ static void check_line_length(const struct check *check)
 							    "smtp_line_length_limit");
 
 	if (limit.length > 0 && !is(limit, "0"))
-		warn(check, "the transport cancel-invite breaks long lines: a long id becomes "
-			    "another one; add -o smtp_line_length_limit=0 in master.cf");
+		warn(check, "the transport cancel-invite breaks long lines: a long id is damaged; "
+			    "add -o smtp_line_length_limit=0 in master.cf");
 }
 
 static void check_listener_name(const struct check *check)
@@ -423,8 +425,9 @@ static void check_listener_name(const struct check *check)
 	buffer_free(&service);
 	if (!named)
 		buffer_printf(check->warnings,
-			      "no listener in master.cf has -o milter_macro_daemon_name=%s, which "
-			      "\"queue_daemon\" says: the filter does not know the second one\n",
+			      "no listener in master.cf has -o milter_macro_daemon_name=%s "
+			      "(\"queue_daemon\"): the filter cannot recognize the second "
+			      "listener\n",
 			      check->config->queue_daemon);
 }
 
@@ -436,7 +439,7 @@ static void check_lifetime(const struct check *check)
 	if (check->config->mode == MODE_QUEUED && queue > check->config->stamp_lifetime / 1000)
 		buffer_printf(check->warnings,
 			      "maximal_queue_lifetime (%lld s) is longer than stamp_lifetime (%lld "
-			      "s): mail that waits so long is refused\n",
+			      "s): mail that waits longer than stamp_lifetime is refused\n",
 			      queue, check->config->stamp_lifetime / 1000);
 }
 

@@ -58,12 +58,12 @@ static void check_folder(const struct config *config, const void *field, const c
 		return;
 	if (errno == ENOENT && is_made_at_start(folder))
 		config_fault(config, &findings->warnings, field,
-			     "the folder %s is not there yet; who starts the filter has to make it "
-			     "(systemd: RuntimeDirectory=, StateDirectory=)",
+			     "the directory %s does not exist yet; create it before the filter "
+			     "starts (systemd: RuntimeDirectory=, StateDirectory=)",
 			     folder);
 	else
 		config_fault(config, &findings->faults, field,
-			     "no %s can be made in the folder %s: %s", what, folder,
+			     "no %s can be created in the directory %s: %s", what, folder,
 			     strerror(errno));
 }
 
@@ -73,12 +73,11 @@ static void check_user(const struct config *config, struct access_findings *find
 
 	if (self == 0 && !config->user[0])
 		config_fault(config, &findings->warnings, &config->user,
-			     "empty; started by root the filter stays root, for no good. "
-			     "Right would be a user of its own");
+			     "empty: started by root, the filter runs as root; set it to a user of "
+			     "its own");
 	else if (self != 0 && config->user[0] && self != config->uid)
 		config_fault(config, &findings->warnings, &config->user,
-			     "only root can become %s; started by you the filter would not "
-			     "start",
+			     "only root can become %s: started by you, the filter would not start",
 			     config->user);
 }
 
@@ -95,7 +94,7 @@ void access_check_start(const struct config *config, struct access_findings *fin
 		return;
 	if (lstat(config->socket_path, &status) == 0 && !S_ISSOCK(status.st_mode))
 		config_fault(config, &findings->faults, &config->socket,
-			     "%s is there and is no socket", config->socket_path);
+			     "%s is not a socket; remove it", config->socket_path);
 	else
 		check_folder(config, &config->socket, "socket", config->socket_path, findings);
 }
@@ -169,8 +168,8 @@ void access_check_work(const struct config *config, struct access_findings *find
 			check_account(config, &config->accounts[i], findings);
 	if (!may(config->temp_dir, W_OK | X_OK))
 		config_fault(config, &findings->faults, &config->temp_dir,
-			     "no file can be made in %s by the filter's user (%s): tagged "
-			     "mail above body_memory cannot be sent",
+			     "the filter's user cannot create files in %s (%s): tagged mail above "
+			     "body_memory cannot be sent",
 			     config->temp_dir, strerror(errno));
 }
 

@@ -23,13 +23,13 @@ static void check_ledger(const struct config *config, struct buffer *faults)
 			     "there is no ledger: file = none");
 	if (config->ledger_shared && !config->redis[0])
 		config_fault(config, faults, &config->ledger_shared,
-			     "it takes a Redis; name one in [redis]: url = redis://host");
+			     "it needs Redis; set url = redis://host in [redis]");
 	/* Where stamps are made there is a key, from the first start on. */
 	if (config->ledger_shared && !config->redis_secret_file[0] && !config->stamp_key &&
 	    config->mode != MODE_QUEUED)
 		config_fault(config, faults, &config->ledger_shared,
-			     "it takes a secret that all hosts know; name its file in [redis]: "
-			     "secret_file = PATH");
+			     "it needs a secret that all hosts share; set secret_file = PATH in "
+			     "[redis]");
 }
 
 static void check_redis(struct config *config, struct buffer *faults)
@@ -97,7 +97,8 @@ static void check_account(const struct config *config, struct account *account,
 			     "http:// through a proxy would send the key unencrypted to it");
 	if (!account->senders.count && !account->logins.count)
 		config_fault_at(config, faults, account->line,
-				"[account %s]: neither senders nor logins: it would serve nobody",
+				"[account %s]: no senders and no logins; add those that belong to "
+				"it",
 				account->name);
 	if (!make_endpoint(account))
 		config_fault_at(config, faults, account->line, "no memory");

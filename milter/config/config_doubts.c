@@ -42,8 +42,8 @@ static void doubt_timeouts(const struct config *config, struct buffer *warnings)
 		if (account->timeout > account->deadline && !is_told(config, i))
 			config_fault(
 				config, warnings, &account->timeout,
-				"%lld ms, of one call, is longer than the deadline (%lld ms) of all "
-				"tries: there is never a second one",
+				"%lld ms for one call is longer than the deadline (%lld ms) for "
+				"all tries: there is never a second try",
 				account->timeout, account->deadline);
 	}
 }

@@ -90,10 +90,11 @@ static void take_key(struct reader *reader, const char *name, char *value)
 static void take_continuation(struct reader *reader, char *text)
 {
 	if (!reader->key)
-		fault(reader, "\"%s\" continues nothing", text);
+		fault(reader, "\"%s\" continues no line", text);
 	else if (!config_value_is_list(reader->key))
 		fault(reader,
-		      "a line behind white space continues the list before it, but %s is no list",
+		      "a line that begins with white space continues the list before it, but %s is "
+		      "not a list",
 		      reader->key->name);
 	else
 		take_value(reader, text);
@@ -124,7 +125,7 @@ static void begin_account(struct reader *reader, const char *name)
 		      name);
 	for (size_t i = 0; i < config->account_count; i++)
 		if (strcmp(config->accounts[i].name, name) == 0)
-			fault(reader, "[account %s]: there is one of that name in line %zu", name,
+			fault(reader, "[account %s]: given twice; first in line %zu", name,
 			      config->accounts[i].line);
 	account = config_add_account(config, name, reader->line);
 	if (account)
@@ -155,7 +156,7 @@ static void begin_section(struct reader *reader, const char *line)
 	enter(reader, SECTION_COUNT, NULL, NULL);
 	snprintf(name, sizeof(reader->section_name), "%.*s", (int)length, line + 1);
 	if (line[1 + length] != ']' || line[2 + length] != '\0') {
-		fault(reader, "\"%s\" is no [section]", line);
+		fault(reader, "\"%s\" is not a [section]", line);
 		return;
 	}
 	if (strncmp(name, config_sections[SECTION_ACCOUNT], word) == 0 &&
@@ -296,7 +297,7 @@ static void check_permissions(const struct config *config, FILE *stream, struct 
 	if (fstat(fileno(stream), &status) < 0)
 		return;
 	if (!file_mode_forbids(&status, FILE_MODE_OTHERS_WRITE, "the file",
-			       "chmod go-w it, after a look at what it says", &why) ||
+			       "check what it says, then chmod go-w it", &why) ||
 	    (has_password(config) &&
 	     !file_mode_forbids(&status, FILE_MODE_OTHERS_USE, "the file, with a password in it,",
 				"chmod 0640 it", &why)))

@@ -88,7 +88,8 @@ static void read_stamp_key(struct config *config, struct buffer *faults)
 		config_fault(config, faults, &config->stamp_key_file, "%s", why.text);
 	else if (strlen(config->stamp_key) < STAMP_KEY_MINIMUM)
 		config_fault(config, faults, &config->stamp_key_file,
-			     "%s is shorter than %d characters; remove it, and a good one is made",
+			     "%s is shorter than %d characters; remove it, and the filter makes a "
+			     "new one",
 			     config->stamp_key_file, STAMP_KEY_MINIMUM);
 }
 
@@ -130,7 +131,7 @@ static void find_temp_dir(const struct config *config, struct buffer *faults)
 	struct stat status;
 
 	if (stat(config->temp_dir, &status) < 0 || !S_ISDIR(status.st_mode))
-		config_fault(config, faults, &config->temp_dir, "%s is no directory",
+		config_fault(config, faults, &config->temp_dir, "%s is not a directory",
 			     config->temp_dir);
 }
 

@@ -22,8 +22,8 @@ bool key_file_find_credential(char *out, size_t size, const char *name, struct p
 	if (file[0] == '\0' || strchr(file, '/') || strcmp(file, ".") == 0 ||
 	    strcmp(file, "..") == 0 || strlen(file) > 255) {
 		problem_set(why,
-			    "\"%s\" names no credential; right would be credential:NAME, with "
-			    "LoadCredential=NAME:/path in the unit",
+			    "\"%s\" is not the name of a credential; expected credential:NAME, "
+			    "with LoadCredential=NAME:/path in the unit",
 			    name);
 		return false;
 	}
@@ -52,12 +52,11 @@ static char *read_key(int file, const char *path, struct problem *why)
 	size_t begin = 0, end;
 
 	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
-		problem_set(why, "%s is no regular file", path);
+		problem_set(why, "%s is not a regular file", path);
 		return NULL;
 	}
 	if (!file_mode_forbids(&status, FILE_MODE_OTHERS_USE, path,
-			       "chmod 0600 it and, if they could read it, have the key changed",
-			       why))
+			       "chmod 0600 it and, if others could read it, replace the key", why))
 		return NULL;
 	length = read(file, text, sizeof(text));
 	if (length < 0) {
@@ -71,7 +70,7 @@ static char *read_key(int file, const char *path, struct problem *why)
 	while (end > begin && strchr(" \t\r\n", text[end - 1]) && text[end - 1])
 		end--;
 	if (end == begin)
-		problem_set(why, "%s is empty; it has to hold the key", path);
+		problem_set(why, "%s is empty; it must hold the key", path);
 	else if (length > KEY_FILE_MAXIMUM)
 		problem_set(why, "%s is too long to be a key", path);
 	else
@@ -79,7 +78,7 @@ static char *read_key(int file, const char *path, struct problem *why)
 	for (size_t i = begin; key && i < end; i++) {
 		if (text[i] > 0x20 && text[i] < 0x7f)
 			continue;
-		problem_set(why, "%s holds more than one word of ASCII; it has to hold the key alone",
+		problem_set(why, "%s holds more than one word of ASCII; it must hold the key alone",
 			    path);
 		key_free(key);
 		key = NULL;

@@ -112,10 +112,10 @@ static bool refuses(const struct breaker *breaker, struct problem *why)
 	    (!breaker->probing && clock_now() >= breaker->asked_again))
 		return false;
 	if (breaker->probing)
-		problem_set(why, "Cronofy (%s) has not answered %lld times; it is being asked now",
+		problem_set(why, "Cronofy (%s) has not answered %lld times; a call is in progress",
 			    breaker->host, breaker->failures);
 	else
-		problem_set(why, "Cronofy (%s) has not answered %lld times; asked again at %s",
+		problem_set(why, "Cronofy (%s) has not answered %lld times; the next call is at %s",
 			    breaker->host, breaker->failures,
 			    clock_show(breaker->asked_again, time));
 	return true;
@@ -154,7 +154,7 @@ static bool count_failure(struct breaker *breaker, const struct account *account
 		breaker->open = true;
 		log_write(LOG_LEVEL_WARNING,
 			  "breaker: account %s: %s has not answered %lld times in a row: messages "
-			  "are put off at once (451) until it does; it is asked again at %s",
+			  "are deferred (451) until it does; the next call is at %s",
 			  breaker->account, breaker->host, breaker->failures,
 			  clock_show(breaker->asked_again, time));
 	}
@@ -229,7 +229,7 @@ void breakers_write_metrics(void *breakers, struct buffer *page)
 	size_t count = breakers_look(breakers, views, BREAKERS_SHOWN);
 
 	metrics_write_head(page, name, METRICS_GAUGE,
-			   "1 while a data center is left alone because it did not answer.");
+			   "1 while a data center is not called because it did not answer.");
 	for (size_t i = 0; i < count && i < BREAKERS_SHOWN; i++) {
 		const struct metrics_label labels[] = {{"account", views[i].account},
 						       {"endpoint", views[i].endpoint}};

@@ -188,7 +188,7 @@ static enum breaker_sign sign_of(const struct tries *tries, const struct http_re
 static bool interrupted(struct cancel_result *result, const char *when)
 {
 	result->outcome = CANCEL_INTERRUPTED;
-	problem_set(&result->why, "the MTA went away while %s", when);
+	problem_set(&result->why, "the MTA closed the connection while %s", when);
 	return false;
 }
 
@@ -236,7 +236,7 @@ static bool may_call(struct tries *tries, struct pace_turn *turn, enum breaker_a
 		result->why = why;
 	}
 	if (answer == PACE_GIVEN_UP && !is_left_alone(tries))
-		interrupted(result, "waiting for a turn to ask Cronofy");
+		interrupted(result, "waiting for a turn to call Cronofy");
 	if (answer != PACE_GO)
 		return false;
 	*leave = BREAKER_CALL;
@@ -301,7 +301,7 @@ static bool make_try(struct tries *tries, long long *until)
 		(long long)result->attempts < tries->most && *until <= tries->last_start;
 	buffer_free(&reply.body);
 	if (again && tries->unwanted)
-		return interrupted(result, "Cronofy was asked");
+		return interrupted(result, "waiting for Cronofy");
 	return again;
 }
 
@@ -310,10 +310,10 @@ static void make_tries(struct tries *tries)
 	struct cancel_result *result = tries->result;
 	long long until;
 
-	problem_set(&result->why, "no time was left to ask Cronofy");
+	problem_set(&result->why, "no time was left to call Cronofy");
 	while (clock_now() <= tries->last_start && make_try(tries, &until)) {
 		if (!sleep_until(tries->request, until)) {
-			interrupted(result, "the next try was due");
+			interrupted(result, "waiting for the next try");
 			return;
 		}
 		if (tries->wait < LONGEST_WAIT)

@@ -137,7 +137,7 @@ static enum cronofy_answer parse(const struct buffer *text, cJSON **json, struct
 		problem_cannot_tell(why, "no memory to read the reply");
 		return CRONOFY_NOT_READ;
 	}
-	problem_set(why, "the reply is no JSON object");
+	problem_set(why, "the reply is not a JSON object");
 	return CRONOFY_NO_CALENDAR;
 }
 

@@ -148,7 +148,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 	[CRONOFY_MISCONFIGURED] =
 		{
 			.word = "misconfigured",
-			.text = "it cannot be asked with this configuration",
+			.text = "it cannot be called with this configuration",
 			.outcome = CANCEL_UNAVAILABLE,
 			.needs_administrator = true,
 			.sign = BREAKER_UNKNOWN,

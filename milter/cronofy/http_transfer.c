@@ -205,9 +205,9 @@ static void describe_failure(struct http_transfer *transfer, CURLcode result)
 	if (transfer->reply.failed_here)
 		problem_set(failure, "no memory, or no random numbers");
 	else if (transfer->reply.too_large)
-		problem_set(failure, "the reply is larger than we take");
+		problem_set(failure, "the reply is too large");
 	else if (transfer->reply.connection_died)
-		problem_set(failure, "the server takes no request on this connection");
+		problem_set(failure, "the server accepts no request on this connection");
 	else if (result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM)
 		problem_set(failure, "the server ends HTTP/2 before it answers (%s)", text);
 	else

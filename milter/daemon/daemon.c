@@ -78,8 +78,8 @@ static void end_without_http(void *context)
 {
 	(void)context;
 	log_write(LOG_LEVEL_ERROR,
-		  "this process can call nobody any more, for want of memory or random numbers: "
-		  "it ends, so that the service manager starts another");
+		  "HTTP calls have failed for good, for lack of memory or random numbers: the "
+		  "filter exits, and the service manager restarts it");
 	lifecycle_end(false);
 }
 
@@ -167,7 +167,7 @@ static int take_privileged(struct server *server, struct config *config, int *pa
 			   struct problem *why)
 {
 	if (!filter_register(server)) {
-		problem_set(why, "libmilter does not take the filter");
+		problem_set(why, "libmilter refused to register the filter");
 		return EX_SOFTWARE;
 	}
 	if (!open_page(config, page_listening, why) || !open_socket(config, why))
@@ -233,8 +233,8 @@ static int run(struct config *config)
 	}
 	if (config->log == LOG_TO_SYSLOG && !log_syslog_listens())
 		log_write(LOG_LEVEL_WARNING,
-			  "log = syslog, and no syslog daemon listens at /dev/log: nothing will be "
-			  "logged; start one, or write log = stderr");
+			  "log = syslog, but no syslog daemon listens at /dev/log: nothing will be "
+			  "logged; start one, or set log = stderr");
 	server_put_in_force(&server, config);
 	if (!share_budgets(&server, config, &why)) {
 		log_write(LOG_LEVEL_ERROR, "%s", why.text);

@@ -86,8 +86,9 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	(void)unused3;
 	if ((actions & needed) != needed) {
 		log_write(LOG_LEVEL_ERROR,
-			  "the MTA does not permit what this filter is for: adding and changing "
-			  "headers, replacing the body; in queued mode, changing recipients");
+			  "the MTA does not permit the changes that this filter makes: adding and "
+			  "changing headers, replacing the body; in queued mode, changing "
+			  "recipients");
 		return SMFIS_REJECT;
 	}
 	session = calloc(1, sizeof(*session));
@@ -222,7 +223,7 @@ static void set_reply(SMFICTX *context, const struct verdict *verdict)
 		return; /* the MTA's own */
 	if (smfi_setreply(context, (char *)verdict->code, (char *)verdict->enhanced, text) !=
 	    MI_SUCCESS)
-		log_write(LOG_LEVEL_ERROR, "libmilter did not take the reply \"%s %s %s\"",
+		log_write(LOG_LEVEL_ERROR, "libmilter did not accept the reply \"%s %s %s\"",
 			  verdict->code, verdict->enhanced, text);
 }
 
@@ -345,7 +346,7 @@ static bool reroute(SMFICTX *context, const struct envelope *envelope, const cha
 	buffer_free(&address);
 	buffer_free(&parameters);
 	if (!good)
-		log_write(LOG_LEVEL_ERROR, "the MTA did not take the recipients' new names");
+		log_write(LOG_LEVEL_ERROR, "the MTA did not accept the recipients' new names");
 	return good;
 }
 
@@ -358,7 +359,7 @@ static bool carry_out(SMFICTX *context, struct session *session)
 
 	for (size_t i = 0; i < edits->count; i++)
 		if (!edit_header(context, &edits->items[i], session->leading_space)) {
-			log_write(LOG_LEVEL_ERROR, "the MTA did not take a change of %s",
+			log_write(LOG_LEVEL_ERROR, "the MTA did not accept a change of %s",
 				  edits->items[i].name);
 			return false;
 		}

@@ -83,11 +83,13 @@ static bool has_stamp_key(struct config *new, const struct config *old, struct p
 		return config_make_stamp_key(new, why);
 	if (new->stamp_key)
 		problem_set(why,
-			    "stamp_key_file: %s held another key; mail is queued with its stamps "
-			    "(stamp_key_previous_file can name that key)",
+			    "stamp_key_file: %s held another key, and queued mail is stamped with "
+			    "that; put it back, or name it in stamp_key_previous_file",
 			    old->stamp_key_file);
 	else
-		problem_set(why, "stamp_key_file: %s is gone; mail is queued with its stamps",
+		problem_set(why,
+			    "stamp_key_file: %s is gone, and queued mail is stamped with its "
+			    "key; put it back",
 			    new->stamp_key_file);
 	return false;
 }
@@ -159,7 +161,7 @@ static void show_life(struct life *life)
 	char status[128];
 
 	if (at_work != life->told && (at_work > 0 || life->told > 0)) {
-		snprintf(status, sizeof(status), "ready; %lld %s at work%s", at_work,
+		snprintf(status, sizeof(status), "ready; %lld %s active%s", at_work,
 			 at_work == 1 ? "message" : "messages",
 			 life->refused
 				 ? "; the new configuration is faulty, the old one stays in force"
@@ -224,9 +226,8 @@ static bool wait_for_messages(const struct life *life, long long until)
 		service_alive();
 	}
 	if (at_work > 0)
-		log_write(LOG_LEVEL_WARNING,
-			  "%s with %zu messages at work: the MTA will try them again", impatience,
-			  at_work);
+		log_write(LOG_LEVEL_WARNING, "%s with %zu messages active: the MTA will retry them",
+			  impatience, at_work);
 	return at_work == 0;
 }
 
@@ -266,7 +267,7 @@ bool lifecycle_lead(struct server *server)
 	bool ordered;
 
 	fill_signals(&life.signals);
-	service_ready("ready; 0 messages at work");
+	service_ready("ready; 0 messages active");
 	ordered = wait_for_stop(&life);
 	log_write(LOG_LEVEL_INFO, "stopping");
 	drain(&life);

@@ -57,8 +57,8 @@ enum reload_answer reload_request(pid_t filter, long long longest, struct proble
 		return RELOAD_REFUSED;
 	default:
 		problem_set(why,
-			    "process %d did not say within %lld s whether it has reloaded; its log "
-			    "does. It can answer only to its own user",
+			    "process %d did not report within %lld s whether it reloaded; see its "
+			    "log. It can answer only its own user",
 			    (int)filter, longest / 1000);
 		return RELOAD_UNKNOWN;
 	}

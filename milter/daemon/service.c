@@ -32,8 +32,8 @@ void service_reloading(void)
 void service_stopping(long long longest)
 {
 	sd_notifyf(0,
-		   "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\n"
-		   "STATUS=stopping; waiting for messages at work",
+		   "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=stopping; waiting for active "
+		   "messages",
 		   longest * 1000);
 }
 

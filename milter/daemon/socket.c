@@ -43,7 +43,10 @@ bool socket_clear_path(const struct config *config, struct problem *why)
 		return false;
 	}
 	if (!S_ISSOCK(status.st_mode)) {
-		problem_set(why, "socket %s: there is something that is no socket", path);
+		problem_set(why,
+			    "socket %s: a file is there that is not a socket; remove "
+			    "it",
+			    path);
 		return false;
 	}
 	if (is_alive(path)) {
@@ -68,8 +71,9 @@ static bool change_owner_and_mode(const struct config *config, int file, struct 
 
 	if (!owner_set(file, user, group)) {
 		problem_set(why,
-			    "socket %s cannot be given to socket_group or user: %s; it takes root, "
-			    "or a group of one's own and a sandbox that allows it",
+			    "socket %s: cannot set its group or owner (socket_group, user): %s; "
+			    "start the filter as root, or with a group that its user belongs to "
+			    "and a sandbox that allows it",
 			    config->socket_path, strerror(errno));
 		return false;
 	}
@@ -91,7 +95,7 @@ bool socket_open_up(const struct config *config, struct problem *why)
 		return true;
 	file = open(config->socket_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (file < 0 || fstat(file, &status) < 0 || !S_ISSOCK(status.st_mode))
-		problem_set(why, "socket %s is not what was made there", config->socket_path);
+		problem_set(why, "socket %s was replaced by another file", config->socket_path);
 	else
 		good = change_owner_and_mode(config, file, why);
 	if (file >= 0)
@@ -130,7 +134,7 @@ int socket_listen(const char *address, struct problem *why)
 	int on = 1, listening;
 
 	if (!socket_address_read(&where, address)) {
-		problem_set(why, "%s is no address:port", address);
+		problem_set(why, "%s is not address:port", address);
 		return -1;
 	}
 	listening = socket(where.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -570,7 +570,7 @@ bool ledger_keep(struct ledger *ledger, const struct ledger_key *key, struct spa
 	}
 	entry = ledger_entry_new_calendar(ledger_private_key(&ledger->redact, key, &private),
 					  calendar);
-	problem_set(why, entry ? "the ledger did not take the calendar" : "no memory");
+	problem_set(why, entry ? "the ledger could not store the calendar" : "no memory");
 	if (!entry)
 		return false;
 	written = wait_for(ledger, &entry);

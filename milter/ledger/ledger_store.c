@@ -148,8 +148,7 @@ static bool use_write_ahead_log(struct ledger_store *store, struct problem *why)
 	if (code != SQLITE_ROW)
 		ledger_connection_explain(store, code, why);
 	else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
-		problem_set(why,
-			    "%.300s: its file system does not do for a database; is it remote?",
+		problem_set(why, "%.300s: its file system cannot hold a database; use a local one",
 			    store->path);
 	else
 		good = true;

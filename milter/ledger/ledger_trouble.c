@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MOVE_IT_AWAY "move it away, with its -wal and -shm, and a new one is made"
+#define MOVE_IT_AWAY "move it away, with its -wal and -shm; the filter makes a new one"
 
 static void explain_place(const char *path, int error, struct problem *why)
 {
@@ -60,8 +60,8 @@ void ledger_trouble_explain(enum ledger_trouble trouble, const char *path, int e
 		break;
 	case LEDGER_TROUBLE_EARLIER:
 		problem_set(why,
-			    "%.300s: it is an earlier version's, or still empty; start the filter, "
-			    "and it is brought up to date",
+			    "%.300s: it was made by an earlier version, or is empty; start the "
+			    "filter to upgrade it",
 			    path);
 		break;
 	default:

@@ -11,7 +11,7 @@ bool attach_begin(struct attach *attach, const struct headers *headers, size_t m
 
 	*attach = (struct attach){.headers = headers, .body = spool_new(memory, directory)};
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-		problem_cannot_tell(why, "no randomness for the message's boundaries");
+		problem_cannot_tell(why, "no random numbers for the message's boundaries");
 		return false;
 	}
 	attach->scanner = mime_scanner_new(buffer_span(&headers->content), random);
@@ -71,7 +71,7 @@ bool attach_write(struct attach *attach, rewrite_writer *write, void *context, s
 		return spool_read(&attach->body, copy_piece, &copy, why);
 	if (copy_piece(&copy, 0, "", 0))
 		return true;
-	problem_set(why, "the message's new body was not taken");
+	problem_set(why, "the message's new body was not accepted");
 	return false;
 }
 

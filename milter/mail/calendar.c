@@ -186,7 +186,7 @@ static bool ask_libical(const struct work *work, const struct calendar_question 
 	bool good;
 
 	if (!lock_libical(question)) {
-		problem_cannot_tell(why, "other calendars were checked for too long");
+		problem_cannot_tell(why, "other calendars took too long to check");
 		return false;
 	}
 	good = judge(work->judged.data, uid, work->facts.events, why);

@@ -9,8 +9,8 @@
 #define NAME_MAXIMUM 1024 /* bytes, of a file; a longer one is not looked at */
 
 static const char carries_calendar[] =
-	"it already carries a calendar (text/calendar, application/ics or a file named *.ics); one invite "
-	"in a message";
+	"it already carries a calendar (text/calendar, application/ics or a file named *.ics); a "
+	"message can cancel only one invite";
 
 static void copy_trimmed(char *out, size_t size, struct span text)
 {

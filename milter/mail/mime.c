@@ -431,7 +431,7 @@ bool mime_scanner_finish(struct mime_scanner *scanner, struct mime_plan *plan, s
 	while (stem < MIME_STEMS && scanner->stem_taken[stem])
 		stem++;
 	if (stem == MIME_STEMS)
-		refuse(scanner, "it holds every boundary that was drawn for it");
+		refuse(scanner, "it contains every boundary that was generated for it");
 	if (scanner->refused) {
 		*why = scanner->refusal;
 		return false;

@@ -97,7 +97,7 @@ static bool read_file(struct spool *spool,
 			return false;
 		}
 		if (!take(context, offset, piece, (size_t)n)) {
-			problem_set(why, "the message's new body was not taken");
+			problem_set(why, "the message's new body was not accepted");
 			return false;
 		}
 		offset += (size_t)n;
@@ -115,7 +115,7 @@ bool spool_read(struct spool *spool,
 		return read_file(spool, take, context, why);
 	good = spool->length == 0 || take(context, 0, spool->memory.data, spool->length);
 	if (!good)
-		problem_set(why, "the message's new body was not taken");
+		problem_set(why, "the message's new body was not accepted");
 	return good;
 }
 

@@ -78,7 +78,7 @@ static bool take_recipient(struct tag *tag, struct span *rest, struct problem *w
 		return false;
 	if (address_is_valid((struct span){tag->recipient, strlen(tag->recipient)}))
 		return true;
-	problem_set(why, "recipient=\"%s\" is no address",
+	problem_set(why, "recipient=\"%s\" is not an address",
 		    problem_quote(shown, sizeof(shown), tag->recipient, strlen(tag->recipient)));
 	return false;
 }
@@ -122,7 +122,7 @@ static bool take_parameters(struct tag *tag, struct span rest, struct problem *w
 		if (!equals || !(span_is(name, "recipient") || span_is(name, "probe"))) {
 			problem_set(
 				why,
-				"unknown parameter \"%s\"; the one parameter is recipient=ADDRESS",
+				"unknown parameter \"%s\"; the only parameter is recipient=ADDRESS",
 				problem_quote(shown, sizeof(shown), name.at, name.length));
 			return false;
 		}
@@ -176,7 +176,7 @@ bool tag_parse(struct tag *tag, struct span value, struct problem *why)
 	if (!take_text(&rest, tag->id, sizeof(tag->id), why))
 		goto out;
 	if (!tag->id[0]) {
-		problem_set(why, "it is empty; it has to name the invite (smart_invite_id)");
+		problem_set(why, "it is empty; it must hold the invite's id (smart_invite_id)");
 		goto out;
 	}
 	tag->folded_in_id = strchr(tag->id, ' ') && is_folded_in_id(value);

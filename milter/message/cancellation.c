@@ -239,7 +239,7 @@ static bool do_without_answer(struct cancellation *cancellation, struct verdict 
 		return cancellation_keep(cancellation, why);
 	if (latest == LEDGER_FAILED)
 		return verdict_refuse(why, OUTCOME_NO_LEDGER,
-				      "the ledger cannot be used, so it cannot be told whether the "
+				      "the ledger cannot be used, so it is not known whether the "
 				      "invite was cancelled before; try again later");
 	return cancellation->in_doubt ? refuse_in_doubt(cancellation, why)
 				      : refuse_call(cancellation, why);

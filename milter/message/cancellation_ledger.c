@@ -85,12 +85,11 @@ static bool find_shared(struct cancellation *cancellation)
 	if (found == REDIS_FOUND)
 		return true;
 	if (found == REDIS_FORGED)
-		log_write(
-			LOG_LEVEL_ERROR,
-			"ledger: the calendar in Redis for invite %.100s is not one of ours and is "
-			"not used: whoever may write to Redis put it there, or the filters do not "
-			"have the same secret",
-			key.invite_id);
+		log_write(LOG_LEVEL_ERROR,
+			  "ledger: the calendar in Redis for invite %.100s has no valid signature "
+			  "and is not used: somebody else wrote it to Redis, or the filters do not "
+			  "have the same secret",
+			  key.invite_id);
 	buffer_free(calendar);
 	return false;
 }
@@ -171,7 +170,8 @@ static enum cancellation_step begin(struct cancellation *cancellation, struct ve
 	if (step != CANCELLATION_CALL)
 		return step;
 	verdict_refuse(why, OUTCOME_IN_PROGRESS,
-		       "another try of this message is asking Cronofy; try again later");
+		       "another delivery attempt of this message is calling Cronofy; try again "
+		       "later");
 	return CANCELLATION_REFUSED;
 }
 

@@ -15,7 +15,7 @@ bool check_suffix(const struct transaction *transaction, struct verdict *why)
 		return true;
 	return verdict_refuse(why, OUTCOME_RESERVED_DOMAIN,
 			      "domains that end in " ENVELOPE_SUFFIX
-			      " are for this filter alone; use the recipient's real address");
+			      " are reserved for this filter; use the recipient's real address");
 }
 
 bool check_listener(const struct transaction *transaction, struct verdict *why)
@@ -25,13 +25,12 @@ bool check_listener(const struct transaction *transaction, struct verdict *why)
 	if (transaction->role == ROLE_MISPLACED)
 		return verdict_refuse(
 			why, OUTCOME_MISCONFIGURED,
-			"mode = routed, and this listener is not named like queue_daemon: the MTA is "
-			"to send tagged mail to the second listener, and the filter is to be there "
-			"alone");
+			"mode = routed, but this listener is not named like queue_daemon; run the "
+			"filter on the second listener only");
 	return transaction->trusted || transaction->role == ROLE_DIRECT ||
 	       verdict_refuse(why, OUTCOME_MISCONFIGURED,
-			      "mode = routed, and the second listener takes mail from "
-			      "elsewhere: it is for this machine alone");
+			      "mode = routed, but the second listener takes mail from elsewhere; "
+			      "let it listen on this machine only");
 }
 
 bool check_edits(const struct transaction *transaction, struct verdict *why)
@@ -44,12 +43,11 @@ bool check_edits(const struct transaction *transaction, struct verdict *why)
 			"%zu bytes of headers; this filter changes none in more than %zu",
 			headers->bytes, HEADERS_BYTES_MAXIMUM);
 	return headers_most_edits(headers) <= HEADERS_EDITS_MAXIMUM ||
-	       verdict_refuse(
-		       why, OUTCOME_BAD_HEADERS,
-		       "too many headers that this filter would have to change: %zu of this name, %zu "
-		       "Content-*, %zu MIME-Version; it makes at most %d changes",
-		       headers->tags, headers->content_fields, headers->mime_versions,
-		       HEADERS_EDITS_MAXIMUM);
+	       verdict_refuse(why, OUTCOME_BAD_HEADERS,
+			      "too many headers to change: %zu of this name, %zu Content-*, %zu "
+			      "MIME-Version; send a message with at most %d of them",
+			      headers->tags, headers->content_fields, headers->mime_versions,
+			      HEADERS_EDITS_MAXIMUM);
 }
 
 /* A header that looks like a stamp where there should be a tag. */
@@ -62,15 +60,15 @@ static bool refuse_stamp(const struct transaction *transaction, struct verdict *
 		return verdict_refuse(
 			why, OUTCOME_MISCONFIGURED,
 			transaction->role == ROLE_SUBMISSION
-				? "mail that was stamped already came to a listener that is not "
-				  "named like queue_daemon"
-				: "mail that was stamped in queued mode came after mode = direct; "
-				  "let it be queued until the MTA's queue is empty");
+				? "stamped mail came to a listener that is not named like "
+				  "queue_daemon"
+				: "mail that was stamped in queued mode came in direct mode; keep "
+				  "mode = queued until the MTA's queue is empty");
 	if (problem.cannot_tell)
 		return verdict_refuse(why, OUTCOME_FAILED, "the stamp: %s", problem.text);
 	return verdict_refuse(why, OUTCOME_BAD_TAG,
-			      "this is a stamp that the filter itself makes of the header; give "
-			      "the invite's id");
+			      "this is a stamp, which only the filter may write; give the invite's "
+			      "id");
 }
 
 bool check_tag(const struct transaction *transaction, struct tag *tag, struct verdict *why)
@@ -107,16 +105,16 @@ static bool check_reading(const struct transaction *transaction, struct verdict 
 	case MAILBOX_UNKNOWN:
 		return verdict_refuse(
 			why, OUTCOME_MISCONFIGURED,
-			"the mail server does not tell how it reads sender %s: it gives this filter no "
-			"{mail_addr}",
+			"the mail server does not say how it reads sender %s; let it pass "
+			"{mail_addr} to this filter",
 			transaction->typed_sender);
 	case MAILBOX_BAD:
 		break;
 	}
 	return verdict_refuse(
 		why, OUTCOME_BAD_SENDER,
-		"sender %s is not one plain address of at most %d bytes, or is another one to the mail "
-		"server: \"%s\"",
+		"sender %s is not one plain address of at most %d bytes, or the mail server reads "
+		"it as another: \"%s\"",
 		transaction->typed_sender, ADDRESS_MAXIMUM, transaction->sender);
 }
 
@@ -128,7 +126,7 @@ bool check_sender(const struct transaction *transaction, struct verdict *why)
 	return transaction->role != ROLE_SUBMISSION || !transaction->sender[0] ||
 	       strchr(transaction->sender, '@') ||
 	       verdict_refuse(why, OUTCOME_BAD_SENDER,
-			      "sender <%s> has no domain; send with a whole address",
+			      "sender <%s> has no domain; send as user@domain",
 			      transaction->sender);
 }
 
@@ -137,7 +135,7 @@ bool check_account(const struct transaction *transaction, const struct account *
 {
 	if (!transaction->login_fits)
 		return verdict_refuse(why, OUTCOME_NO_ACCOUNT,
-				      "the login's name is too long to be one of an account's");
+				      "the login name is too long to belong to an account");
 	*account = policy_account(transaction->config, transaction->login, transaction->sender);
 	if (*account)
 		return true;
@@ -173,30 +171,29 @@ bool check_recipient_count(const struct transaction *transaction, const struct t
 		return verdict_refuse(why, OUTCOME_FAILED, "no memory for the recipients");
 	if (transaction->envelope.text.failed)
 		return verdict_refuse(why, OUTCOME_TOO_MANY_RECIPIENTS,
-				      "more recipients than this filter takes in one message; send "
-				      "several");
+				      "too many recipients for one message; send several messages");
 	if (count <= 1)
 		return true;
 	switch (transaction->role) {
 	case ROLE_DIRECT:
 		return verdict_refuse(
 			why, OUTCOME_TOO_MANY_RECIPIENTS,
-			"%zu recipients in one message, and this filter runs in direct mode, not "
-			"in queued mode: send one message to each recipient",
+			"%zu recipients in one message, but this filter runs in direct mode, not "
+			"in queued mode; send one message to each recipient",
 			count);
 	case ROLE_SUBMISSION:
 		return !tag->recipient[0] ||
 		       verdict_refuse(why, OUTCOME_TOO_MANY_RECIPIENTS,
 				      "recipient=<%.64s> names one recipient, but the message has "
-				      "%zu: send it a message of its own",
+				      "%zu; send this recipient a message of its own",
 				      tag->recipient, count);
 	case ROLE_SECOND:
 	case ROLE_MISPLACED: /* has been refused */
 		break;
 	}
 	return verdict_refuse(why, OUTCOME_MISCONFIGURED,
-			      "%zu recipients came to the second listener at once; the MTA's limit "
-			      "for it must be one recipient a message",
+			      "%zu recipients came to the second listener at once; set the MTA's "
+			      "limit for it to one recipient per message",
 			      count);
 }
 
@@ -204,8 +201,8 @@ static bool check_address(const char *address, struct verdict *why)
 {
 	return mailbox_is_plain(address) ||
 	       verdict_refuse(why, OUTCOME_BAD_RECIPIENT,
-			      "the recipient \"%s\" is no address of the form user@domain; name "
-			      "the invite's with ;recipient=",
+			      "the recipient \"%s\" is not of the form user@domain; name the "
+			      "invite's recipient with ;recipient=",
 			      address);
 }
 

@@ -95,8 +95,8 @@ static enum message_next refuse_untrusted(struct message *message)
 	if (untrusted == UNTRUSTED_REJECT) {
 		verdict_refuse(
 			&message->verdict, OUTCOME_UNTRUSTED_REJECTED,
-			"this client may not cancel invites: it is in no trusted network and did not "
-			"authenticate; log in, or ask the administrator to trust it");
+			"this client may not cancel invites: it is not in a trusted network and "
+			"did not authenticate; log in, or ask the administrator to trust it");
 		return decided(message);
 	}
 	/* What looks like a stamp is never kept. */

@@ -34,13 +34,14 @@ static const struct outcome_row rows[] = {
 	[OUTCOME_BAD_TAG] = {"bad_tag", ACTION_REJECT, "554", "5.6.0", LOG_LEVEL_INFO, CHOICE_NONE,
 			     false, "the header is malformed"},
 	[OUTCOME_BAD_RECIPIENT] = {"bad_recipient", ACTION_REJECT, "554", "5.1.3", LOG_LEVEL_INFO,
-				   CHOICE_NONE, false, "a recipient is no user@domain"},
+				   CHOICE_NONE, false, "a recipient is not user@domain"},
 	[OUTCOME_RESERVED_DOMAIN] =
 		{"reserved_domain", ACTION_REJECT, "550", "5.1.2", LOG_LEVEL_INFO, CHOICE_NONE,
 		 false, "a recipient has the domain suffix that only the filter may add"},
 	[OUTCOME_BAD_SENDER] =
 		{"bad_sender", ACTION_REJECT, "550", "5.1.7", LOG_LEVEL_INFO, CHOICE_NONE, false,
-		 "the envelope sender is no plain address, or another one to the mail server"},
+		 "the envelope sender is not a plain address, or the mail server reads it as "
+		 "another"},
 	[OUTCOME_TOO_MANY_RECIPIENTS] =
 		{"too_many_recipients", ACTION_REJECT, "554", "5.5.3", LOG_LEVEL_INFO, CHOICE_NONE,
 		 false, "direct mode, or a header with recipient=, allows one recipient"},
@@ -58,7 +59,7 @@ static const struct outcome_row rows[] = {
 			       CHOICE_NONE, false, "the message cannot take a calendar"},
 	[OUTCOME_BAD_STAMP] = {"bad_stamp", ACTION_REJECT, "554", "5.7.1", LOG_LEVEL_ERROR,
 			       CHOICE_NONE, false,
-			       "second listener: no valid stamp; an attack, or a wrong set-up"},
+			       "second listener: no valid stamp; an attack or a misconfiguration"},
 	[OUTCOME_MISCONFIGURED] = {"misconfigured", ACTION_DEFER, "451", "4.3.5", LOG_LEVEL_ERROR,
 				   CHOICE_NONE, false,
 				   "the mail server's two listeners and the filter do not match"},
@@ -76,7 +77,7 @@ static const struct outcome_row rows[] = {
 				  "Cronofy's calendar is not a cancellation that can be sent"},
 	[OUTCOME_UNUSABLE_CALENDAR] = {"unusable_calendar", ACTION_REJECT, "554", "5.6.0",
 				       LOG_LEVEL_ERROR, CHOICE_ON_UNAVAILABLE, true,
-				       "the same after several tries: no further one is made"},
+				       "the same after several tries: the filter gives up"},
 	[OUTCOME_NO_TURN] = {"no_turn", ACTION_DEFER, "451", "4.4.5", LOG_LEVEL_WARNING,
 			     CHOICE_NONE, false,
 			     "its turn to call Cronofy would come after deadline"},
@@ -85,7 +86,7 @@ static const struct outcome_row rows[] = {
 				 "the mail server hung up before Cronofy answered"},
 	[OUTCOME_IN_PROGRESS] = {"in_progress", ACTION_DEFER, "451", "4.4.5", LOG_LEVEL_WARNING,
 				 CHOICE_NONE, false,
-				 "another try of this message is calling Cronofy"},
+				 "another delivery attempt of this message is calling Cronofy"},
 	[OUTCOME_BUSY] = {"busy", ACTION_DEFER, "451", "4.3.2", LOG_LEVEL_WARNING, CHOICE_NONE,
 			  false, "max_active messages are active already"},
 	[OUTCOME_STOPPING] = {"stopping", ACTION_DEFER, "451", "4.3.2", LOG_LEVEL_WARNING,
@@ -95,7 +96,7 @@ static const struct outcome_row rows[] = {
 	[OUTCOME_FAILED] = {"failed", ACTION_DEFER, "451", "4.3.0", LOG_LEVEL_ERROR, CHOICE_NONE,
 			    false, "memory or disk is full"},
 	[OUTCOME_NOT_TAKEN] = {"not_taken", ACTION_DEFER, "", "", LOG_LEVEL_ERROR, CHOICE_NONE,
-			       false, "the mail server did not take the changed message"},
+			       false, "the mail server did not accept the changed message"},
 };
 /* clang-format on */
 

@@ -92,8 +92,8 @@ bool queued_check_header(const struct transaction *transaction, struct verdict *
 			"renamed while mail was queued?");
 	return (headers->tags == 1 && headers->stamps == 1) ||
 	       verdict_refuse(why, OUTCOME_BAD_STAMP,
-			      "only mail that came in by another listener, and was stamped there, "
-			      "may cancel invites here");
+			      "this listener cancels invites only for mail that the submission "
+			      "listener stamped");
 }
 
 static bool check_stamp(const struct transaction *transaction, struct stamp *stamp,
@@ -103,7 +103,7 @@ static bool check_stamp(const struct transaction *transaction, struct stamp *sta
 
 	if (!queued_read_stamp(transaction, stamp, &problem))
 		return verdict_refuse(why, problem.cannot_tell ? OUTCOME_FAILED : OUTCOME_BAD_STAMP,
-				      "the stamp is not a true one: %s", problem.text);
+				      "the stamp is not valid: %s", problem.text);
 	if (now.time - stamp->time <= transaction->config->stamp_lifetime / 1000)
 		return true;
 	if (now.trusted)
@@ -111,8 +111,8 @@ static bool check_stamp(const struct transaction *transaction, struct stamp *sta
 				      "the stamp is older than stamp_lifetime");
 	return verdict_refuse(
 		why, OUTCOME_MISCONFIGURED,
-		"the stamp is older than stamp_lifetime if the time of day is right; it may be wrong "
-		"for an hour after the start, and for a day after it was changed");
+		"the stamp is older than stamp_lifetime, unless the time of day is wrong; it is "
+		"not trusted for an hour after the start, and for a day after it was changed");
 }
 
 bool queued_check_stamp(const struct transaction *transaction, struct queued_now now,
@@ -130,11 +130,11 @@ bool queued_check_stamp(const struct transaction *transaction, struct queued_now
 	if (!request->account)
 		return verdict_refuse(
 			why, OUTCOME_MISCONFIGURED,
-			"account %s, in which the message was queued, is not configured",
+			"account %s, for which the message was queued, is not configured",
 			stamp.account);
 	/* It waits: it must not go out with its stamp and without its calendar. */
 	return !transaction->config->dry_run || stamp.probe ||
 	       verdict_refuse(why, OUTCOME_MISCONFIGURED,
-			      "dry_run = yes, and mail was stamped before: it waits until that is "
-			      "over");
+			      "dry_run = yes, but this mail is stamped; it is deferred until "
+			      "dry_run = no");
 }

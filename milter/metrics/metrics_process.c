@@ -69,20 +69,20 @@ static void write_process(void *context, struct buffer *page)
 
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		metrics_write_single(page, "process_cpu_seconds_total", METRICS_COUNTER,
-				     "Processor time, user's and system's.",
+				     "User and system CPU time.",
 				     seconds(usage.ru_utime) + seconds(usage.ru_stime));
 	if (descriptors >= 0)
 		metrics_write_single(page, "process_open_fds", METRICS_GAUGE, "Open descriptors.",
 				     (double)descriptors);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		metrics_write_single(page, "process_max_fds", METRICS_GAUGE,
-				     "Descriptors that may be open.", (double)limit.rlim_cur);
+				     "Maximum number of open descriptors.", (double)limit.rlim_cur);
 	write_memory(page);
 	metrics_write_single(page, "cancel_invite_log_dropped_total", METRICS_COUNTER,
 			     "Lines of the log that were dropped, as nobody read them in time.",
 			     (double)log_dropped());
 	metrics_write_single(page, "process_start_time_seconds", METRICS_GAUGE,
-			     "When the process began.", (double)*began);
+			     "When the process started.", (double)*began);
 }
 
 bool metrics_process_add(struct metrics *metrics, long long *began)

@@ -100,7 +100,7 @@ static void slow_down(struct pace_budget *budget, unsigned long long number, lon
 		budget->slowed_at = budget->pace->last_number;
 		log_write(LOG_LEVEL_WARNING,
 			  "pace: account %s is over Cronofy's limit (429) at %s requests a second: "
-			  "nothing before %s, then %lld%% of that",
+			  "no calls before %s, then %lld%% of that rate",
 			  budget->names, pace_show_rate(budget->rates.per_second, rate),
 			  clock_show(budget->not_before, time),
 			  budget->level * 100 / PACE_FULL_LEVEL);

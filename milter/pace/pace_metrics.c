@@ -49,7 +49,7 @@ void pace_write_metrics(void *pace, struct buffer *page)
 	if (count > BUDGETS)
 		count = BUDGETS;
 	write_series(page, views, count, "cancel_invite_turn_waiting",
-		     "Messages that wait for their turn to ask Cronofy.", waiting);
+		     "Messages that wait for their turn to call Cronofy.", waiting);
 	write_series(page, views, count, "cancel_invite_pace_rate",
 		     "Requests a second that may be made now.", per_second);
 	write_series(page, views, count, "cancel_invite_pace_minute_rate",

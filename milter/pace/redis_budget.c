@@ -60,7 +60,7 @@ static bool is_good(struct redis_store *store, struct redis_budget *budget, cons
 	if (!reply)
 		return false;
 	if (!holds_numbers(reply, count)) {
-		redis_hang_up(store, "it answers nonsense");
+		redis_hang_up(store, "its answer is not valid");
 		return false;
 	}
 	step = step_of(store, sent, reply->element[0]->integer);
@@ -70,7 +70,7 @@ static bool is_good(struct redis_store *store, struct redis_budget *budget, cons
 		return false;
 	}
 	if (known && reply->element[1]->integer != budget->epoch) {
-		redis_hang_up(store, "it lost what it was told");
+		redis_hang_up(store, "it lost its data");
 		return false;
 	}
 	store->offset = reply->element[0]->integer - clock_now();
@@ -120,7 +120,7 @@ bool redis_store_take(struct redis_store *store, struct redis_budget *budget,
 	reply = redis_run(store, REDIS_SCRIPT_TAKE, 13, words, deadline);
 	good = is_good(store, budget, reply, 4, sent);
 	if (good && (unsigned long long)reply->element[2]->integer > most) {
-		redis_hang_up(store, "it gives more than it is asked for: nonsense");
+		redis_hang_up(store, "it granted more than was requested");
 		good = false;
 	}
 	pthread_mutex_unlock(&store->lock);

@@ -86,7 +86,7 @@ static bool send_all(redisContext *context, long long deadline, struct problem *
 		if (done)
 			return true;
 		if (!wait_for(context, POLLOUT, deadline)) {
-			problem_set(why, "it takes no command in time");
+			problem_set(why, "it accepted no command in time");
 			return false;
 		}
 	}

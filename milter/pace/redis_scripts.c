@@ -103,7 +103,7 @@ static bool teach(struct redis_store *store, enum redis_script script, long long
 	if (reply->type == REDIS_REPLY_STRING && reply->len == 40)
 		snprintf(store->digests[script], sizeof(store->digests[script]), "%s", reply->str);
 	else
-		redis_hang_up(store, "it answers nonsense");
+		redis_hang_up(store, "its answer is not valid");
 	freeReplyObject(reply);
 	return store->digests[script][0] != '\0';
 }
@@ -124,6 +124,6 @@ redisReply *redis_run(struct redis_store *store, enum redis_script script, int c
 		freeReplyObject(reply);
 		store->digests[script][0] = '\0';
 	}
-	redis_hang_up(store, "it forgets the scripts that it is told");
+	redis_hang_up(store, "it loses the scripts that are loaded");
 	return NULL;
 }

@@ -35,7 +35,7 @@ bool redis_store_has_tls(void);
 
 /* What to say if it is to and cannot. */
 #define REDIS_WITHOUT_TLS                                                                            \
-	"[redis] url: rediss:// takes a build with hiredis 1.0 or later and its hiredis_ssl, which " \
+	"[redis] url: rediss:// needs a build with hiredis 1.0 or later and its hiredis_ssl, which " \
 	"this is not (Debian 13 has it)"
 
 /* Everything is copied. */

@@ -72,7 +72,7 @@ def test_limit_is_never_hit_by_two_hosts_that_share_it(start_queued, cronofy, si
 
 
 def test_outage_in_the_middle_is_waited_for_by_the_queue(start_queued, cronofy, sink):
-    """Messages are put off at once and not by threads that wait; then everyone is served once."""
+    """Messages are deferred at once and not by threads that wait; then everyone is served once."""
     filter, postfix = start_queued(
         {"attempts": 1, "breaker_failures": 5, "breaker_pause": "1s"}, RETRIES)
     threads = []

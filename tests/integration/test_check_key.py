@@ -25,7 +25,7 @@ def check_key(workdir, cronofy, *arguments, accounts=None, **keys):
 def test_takes_a_key_that_cronofy_takes(standin, workdir):
     code, told, _ = check_key(workdir, standin)
     assert code == GOOD
-    assert told.endswith("/v1/smart_invites takes the key\n")
+    assert told.endswith("/v1/smart_invites accepts the key\n")
     (request,) = standin.requests()
     assert request.method == "GET"
     assert request.recipient.endswith(".invalid")
@@ -62,7 +62,7 @@ def test_names_the_data_centers_to_try_if_the_key_is_not_known(standin, workdir)
     (status(405), OTHER, "says nothing about the key"),
     (trouble("redirect"), OTHER, "says nothing about the key"),
     (trouble("html"), OTHER, "says nothing about the key"),
-    ({}, OTHER, "an invite that cannot be; that says nothing about the key"),
+    ({}, OTHER, "an invite that cannot exist; that says nothing about the key"),
 ])
 def test_tells_every_answer_apart(standin, workdir, answer, code, words):
     standin.script_status("*", answer)

@@ -409,7 +409,7 @@ class TestAccess:
         folder.folder("temp")
         code, (fault,), warnings = judge("user = nobody\ntemp_dir = temp")
         assert (code, warnings) == (78, [])
-        assert f"temp_dir: no file can be made in {folder}/temp" in fault
+        assert f"temp_dir: the filter's user cannot create files in {folder}/temp" in fault
         self.of_nobody(folder, "temp")
         assert judge("user = nobody\ntemp_dir = temp") == (0, [], [])
 
@@ -436,7 +436,7 @@ class TestAccess:
         shutil.chown(folder / "run", "root")
         code, (fault,), warnings = judge(runner=as_nobody)
         assert (code, warnings) == (78, [])
-        assert f"no socket can be made in the folder {folder}/run" in fault
+        assert f"no socket can be created in the directory {folder}/run" in fault
 
     def test_finds_a_folder_for_the_socket_that_is_not_there(self, folder, judge):
         (folder / "run").rmdir()
@@ -446,12 +446,12 @@ class TestAccess:
     def test_only_warns_of_what_a_service_manager_makes(self, folder):
         code, said = check(folder, f"[milter]\nsocket = unix:/run/no-such-folder/sock\n{KEY}")
         assert code == 0
-        assert any("/run/no-such-folder is not there yet" in line for line in said), said
+        assert any("/run/no-such-folder does not exist yet" in line for line in said), said
 
     def test_finds_something_else_in_the_place_of_the_socket(self, folder, judge):
         folder.write("run/milter.sock", "precious")
         code, (fault,), _ = judge()
-        assert code == 78 and f"{folder}/run/milter.sock is there and is no socket" in fault
+        assert code == 78 and f"{folder}/run/milter.sock is not a socket" in fault
         assert (folder / "run/milter.sock").read_text() == "precious"
 
     @pytest.mark.parametrize("socket, words", (
@@ -523,11 +523,11 @@ class TestDoubts:
         shutil.chown(folder / "api.key", "nobody")
         (folder / "api.key").chmod(0o400)
         text = KEY + keys.format("absent")
-        assert f"{what} can be made in the folder {folder}/absent: No such file" in self.judge(
+        assert f"{what} can be created in the directory {folder}/absent: No such file" in self.judge(
             folder, text, 78)
         if "nobody" in keys:
             text = KEY + keys.format("there")
-            assert f"{what} can be made in the folder {folder}/there: Permission" in self.judge(
+            assert f"{what} can be created in the directory {folder}/there: Permission" in self.judge(
                 folder, text, 78)
 
     @needs_root
@@ -540,7 +540,7 @@ class TestDoubts:
 
     def test_a_timeout_longer_than_the_deadline(self, folder):
         said = self.judge(folder, f"{KEY}timeout = 20s\ndeadline = 10s\n")
-        assert (f"warning: {folder}/filter.conf:4: timeout: 20000 ms, of one call, is longer than "
+        assert (f"warning: {folder}/filter.conf:4: timeout: 20000 ms for one call is longer than "
                 "the deadline (10000 ms)") in said
 
     @pytest.mark.parametrize("senders", ["app@shop.example", "@shop.example, @shop2.example",
@@ -592,7 +592,7 @@ class TestCredential:
         folder.folder("credentials")
         code, said = self.check(folder, f"credential:{name}",
                                 CREDENTIALS_DIRECTORY=f"{folder}/credentials")
-        assert code == 78 and "names no credential" in said[0], said
+        assert code == 78 and "is not the name of a credential" in said[0], said
 
 
 @pytest.mark.parametrize("name", ["missing.conf", "."])

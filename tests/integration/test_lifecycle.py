@@ -194,7 +194,7 @@ class TestUser:
                                  "temp_dir": workdir.folder("closed", mode=0o700)})
         os.chown(workdir / "cronofy.key", pwd.getpwnam("nobody").pw_uid, -1)
         nobody.reload()
-        nobody.wait_for_log("reload: .*temp_dir: no file can be made")
+        nobody.wait_for_log("reload: .*temp_dir: the filter's user cannot create files")
         nobody.wait_for_log("reload: the old configuration stays in force")
         assert_cancelled(deliver(nobody, mail(TAG, body="x" * 2_000_000)))
 
@@ -424,7 +424,7 @@ class TestServiceManager:
         assert manager.hear("STATUS", "ready; 1 message at work")
         cronofy.release()
         assert_cancelled(message.result())
-        assert manager.hear("STATUS", "ready; 0 messages at work")
+        assert manager.hear("STATUS", "ready; 0 messages active")
 
     def test_hears_signs_of_life_as_often_as_it_asks_for(self, make, manager):
         make(env=self.env(manager, WATCHDOG_USEC="400000")).start()

@@ -49,7 +49,7 @@ def test_five_calls_in_a_row_that_could_not_be_made_end_it(running, switch):
         assert running.alive()
     deliver(running)
     assert running.wait() == SOFTWARE
-    assert "can call nobody any more" in running.log()
+    assert "HTTP calls have failed for good" in running.log()
 
 
 def test_it_does_not_start_without(running, switch):

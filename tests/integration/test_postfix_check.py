@@ -88,8 +88,7 @@ def test_says_where_it_did_not_look(folder):
     folder.write()
     if not os.path.exists("/usr/sbin/postconf"):
         assert folder.check(PATH="/nonexistent") == [
-            "info: there is no postconf in PATH or /usr/sbin: Postfix's configuration was not looked "
-            "at"]
+            "info: there is no postconf in PATH or /usr/sbin: Postfix's configuration was not checked"]
     (folder.path / "main.cf").write_text("a line that is none\n")
     (said,) = folder.check()
-    assert "not looked at: postconf ended with code" in said
+    assert "not checked: postconf ended with code" in said

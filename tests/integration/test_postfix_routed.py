@@ -107,7 +107,7 @@ def test_several_recipients_at_the_second_listener_are_put_off(start_mta, standi
     invite(standin, PEOPLE)
     assert mta.submit(SENDER, PEOPLE, tagged("board-1")).code == 250
     mta.wait_for_log("status=deferred")
-    assert "misconfigured" not in mta.log() and "one recipient a message" in mta.log()
+    assert "misconfigured" not in mta.log() and "one recipient per message" in mta.log()
     assert standin.requests() == [] and sink.deliveries == []
 
 

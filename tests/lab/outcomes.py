@@ -13,7 +13,7 @@ class Outcome:
     action: str
     choice: str  # the key that may choose another action; "-": none
     level: str  # of its log line
-    by_cronofy: bool  # Cronofy was asked, and that decided
+    by_cronofy: bool  # Cronofy was called, and that decided
     reply: str  # "554 5.5.4 5.5.0": one of these enhanced codes; "" if the filter gives none
     meaning: str
 

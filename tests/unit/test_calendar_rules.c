@@ -44,7 +44,7 @@ static void the_manual_names_each_rule_and_no_other(void **state)
 	static const char *const lists[] = {
 		[CALENDAR_REFUSED] = "\nRefused:",
 		[CALENDAR_WARNED] = "\nSent with",
-		[CALENDAR_MENDED] = "\nPut right,",
+		[CALENDAR_MENDED] = "\nCorrected,",
 	};
 	(void)state;
 

@@ -310,7 +310,7 @@ static void recipients_without_memory_are_not_too_many(void **state)
 	(void)state;
 	transaction.envelope.text.failed = true;
 	assert_refused(check_recipient_count(&transaction, &tag, &verdict),
-		       OUTCOME_TOO_MANY_RECIPIENTS, "more recipients");
+		       OUTCOME_TOO_MANY_RECIPIENTS, "too many recipients");
 	transaction.envelope.text.out_of_memory = true;
 	assert_refused(check_recipient_count(&transaction, &tag, &verdict), OUTCOME_FAILED,
 		       "no memory");
@@ -323,7 +323,7 @@ static void each_recipient_can_be_an_invites(void **state)
 	(void)state;
 	recipients("<a@b.example>", "<postmaster>");
 	assert_refused(check_recipients(&transaction, &plain, &verdict), OUTCOME_BAD_RECIPIENT,
-		       "\"postmaster\" is no address");
+		       "\"postmaster\" is not of the form user@domain");
 	assert_true(check_recipients(&transaction, &names_one, &verdict));
 	config.route = ROUTE_DOMAIN;
 	assert_refused(check_recipients(&transaction, &names_one, &verdict), OUTCOME_BAD_RECIPIENT,
@@ -362,7 +362,7 @@ static void an_invite_is_that_of_whom_the_sender_wrote_to(void **state)
 	assert_string_equal(recipient, "ada@acme.example");
 	begin_direct();
 	assert_refused(check_invite_recipient(&transaction, &plain, recipient, &verdict),
-		       OUTCOME_BAD_RECIPIENT, "no address");
+		       OUTCOME_BAD_RECIPIENT, "not of the form");
 }
 
 /* ---- size, listener ---- */

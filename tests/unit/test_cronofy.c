@@ -129,17 +129,17 @@ static const struct {
 	const char *says;
 } bad_replies[] = {
 	{LITERAL(""), "empty"},
-	{LITERAL(" \r\n"), "no JSON object"},
-	{LITERAL("null"), "no JSON object"},
-	{LITERAL("[]"), "no JSON object"},
-	{LITERAL("\"text\""), "no JSON object"},
-	{LITERAL("<html>"), "no JSON object"},
-	{LITERAL("{"), "no JSON object"},
-	{LITERAL("{} {}"), "no JSON object"},
-	{LITERAL("{}x"), "no JSON object"},
-	{LITERAL("{\"attachments\":{\"icalendar\":\"X\"}"), "no JSON object"}, /* cut off */
-	{LITERAL("{\"attachments\":{\"icalendar\":\"X"), "no JSON object"},
-	{LITERAL("{'attachments':{}}"), "no JSON object"},
+	{LITERAL(" \r\n"), "not a JSON object"},
+	{LITERAL("null"), "not a JSON object"},
+	{LITERAL("[]"), "not a JSON object"},
+	{LITERAL("\"text\""), "not a JSON object"},
+	{LITERAL("<html>"), "not a JSON object"},
+	{LITERAL("{"), "not a JSON object"},
+	{LITERAL("{} {}"), "not a JSON object"},
+	{LITERAL("{}x"), "not a JSON object"},
+	{LITERAL("{\"attachments\":{\"icalendar\":\"X\"}"), "not a JSON object"}, /* cut off */
+	{LITERAL("{\"attachments\":{\"icalendar\":\"X"), "not a JSON object"},
+	{LITERAL("{'attachments':{}}"), "not a JSON object"},
 	/* nothing there, or not what it should be */
 	{LITERAL("{}"), "attachments.icalendar"},
 	{LITERAL("{\"attachments\":[]}"), "attachments.icalendar"},
@@ -170,7 +170,8 @@ static const struct {
 	 "another invite"},
 	{LITERAL("{\"smart_invite_id\":\"ID-1\",\"attachments\":{\"icalendar\":\"X\"}}"),
 	 "another invite"},
-	{LITERAL("{\"smart_invite_id\":\"\",\"attachments\":{\"icalendar\":\"X\"}}"), "another invite"},
+	{LITERAL("{\"smart_invite_id\":\"\",\"attachments\":{\"icalendar\":\"X\"}}"),
+	 "another invite"},
 };
 
 static void a_success_without_a_calendar_is_cronofys_fault(void **state)

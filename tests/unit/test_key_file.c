@@ -118,7 +118,7 @@ static void refuses_what_is_no_file(void **state)
 	char path[128];
 
 	assert_null(key_file_read(folder->path, &why));
-	assert_contains(why.text, "no regular file");
+	assert_contains(why.text, "not a regular file");
 	snprintf(path, sizeof(path), "%s/none", folder->path);
 	assert_null(key_file_read(path, &why));
 	assert_contains(why.text, path);

@@ -88,9 +88,10 @@ static void names_what_is_wrong_in_main_cf(void **state)
 		 "does not use it"},
 		{GOOD "non_smtpd_milters = \n", "non_smtpd_milters does not name"},
 		{GOOD "smtpd_milters =\n", "smtpd_milters does not name"},
-		{GOOD "smtpd_milters = unix:/run/opendkim.sock, " OURS "\n", "signature breaks"},
-		{GOOD "non_smtpd_milters = inet:localhost:8891 " OURS "\n", "signature breaks"},
-		{GOOD "smtpd_milters = { unix:OpenDKIM/s } " OURS "\n", "signature breaks"},
+		{GOOD "smtpd_milters = unix:/run/opendkim.sock, " OURS "\n",
+		 "breaks its signature"},
+		{GOOD "non_smtpd_milters = inet:localhost:8891 " OURS "\n", "breaks its signature"},
+		{GOOD "smtpd_milters = { unix:OpenDKIM/s } " OURS "\n", "breaks its signature"},
 		{GOOD "milter_content_timeout = 59s\n",
 		 "(59 s) is shorter than the deadline (60 s)"},
 		{GOOD "milter_content_timeout = 30\n", "(30 s) is shorter"},
@@ -158,7 +159,7 @@ static void minds_the_way_to_the_second_listener(void **state)
 		{QUEUED, SECOND, NULL},
 		{QUEUED "milter_header_checks =\n", SECOND, "without its calendar"},
 		{QUEUED "milter_header_checks = regexp:/x, regexp:cancel-invite-route\n", SECOND,
-		 "put ours first"},
+		 "put cancel-invite-route first"},
 		{QUEUED "sender_canonical_maps = hash:x\n", SECOND, "sender_canonical_maps"},
 		{QUEUED "masquerade_domains = a.b\n", SECOND, "masquerade_domains"},
 		{QUEUED "masquerade_domains = a.b\nmasquerade_classes = header_sender\n", SECOND,
@@ -191,7 +192,7 @@ static void minds_the_way_to_the_second_listener(void **state)
 	check_one(QUEUED, WAY, SECOND, "\"route\" is not header");
 	config.route = ROUTE_HEADER;
 	config.mode = MODE_DIRECT;
-	check_one(QUEUED, WAY, SECOND, "\"mode\" says direct");
+	check_one(QUEUED, WAY, SECOND, "\"mode\" is direct");
 }
 
 static void archives_are_no_recipients_that_cronofy_does_not_know(void **state)
@@ -224,7 +225,7 @@ static void says_what_keeps_mail_from_being_routed(void **state)
 		{ROUTED, "", "no transport cancel-invite"},
 		{ROUTED "cancel_invite_header_checks = pcre:/x, regexp:/y/cancel-invite-route\n",
 		 WAY, "begins with cancel-invite-route"},
-		{ROUTED "non_smtpd_milters = " OURS "\n", WAY, "it puts tagged mail off there"},
+		{ROUTED "non_smtpd_milters = " OURS "\n", WAY, "it defers tagged mail there"},
 		{ROUTED "enable_original_recipient = no\n", WAY, "enable_original_recipient"},
 		{ROUTED "always_bcc = a@b\n", WAY, "always_bcc"},
 	};

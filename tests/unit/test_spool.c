@@ -193,7 +193,7 @@ static void stops_when_a_piece_is_not_taken(void **state)
 		add(&spool, text);
 		assert_false(spool_read(&spool, take, &reading, &why));
 		assert_true(reading.text.length <= 300000);
-		assert_contains(why.text, "not taken");
+		assert_contains(why.text, "not accepted");
 		buffer_free(&reading.text);
 		spool_free(&spool);
 	}

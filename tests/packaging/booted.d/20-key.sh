@@ -9,7 +9,7 @@ must "but says why" says "$conf/api.key: Permission denied" journal
 must "and does not try again and again" is NRestarts 0
 chown cancel-invite $conf/api.key
 must "starts" systemctl start $unit
-must "tells how it is" is StatusText "ready; 0 messages at work"
+must "tells how it is" is StatusText "ready; 0 messages active"
 must "runs as its user" grep -q "^Uid:	$(id -u cancel-invite)	" /proc/"$(pid)"/status
 must "has no capability" says "CapEff:	0000000000000000" grep CapEff /proc/"$(pid)"/status
 must "is held to its system calls" says "Seccomp:	2" grep Seccomp: /proc/"$(pid)"/status

@@ -23,7 +23,7 @@ cronofy_start --latency 6s
 override Service TimeoutStopSec=2s
 systemctl restart $unit
 send smtp "in flight" --tag booking-5
-must "is at work" soon says "1 message at work" property StatusText
+must "is at work" soon says "1 message active" property StatusText
 must "stops" systemctl stop $unit
 must "in order" is Result success
 must "when the message was done" got cancelled "in flight"
