@@ -1,9 +1,9 @@
-# postfix.bash: what cancel-invite-setup writes into main.cf and master.cf, and how it takes it out.
+# postfix.bash: what cancel-invite-setup writes into main.cf and master.cf, and how it removes it.
 #
-# All of it stands in one block of each file, between two marks; a line that something in the block
-# takes the place of is marked as well, and so is no longer read. Taking the block and the marks out
-# gives back the bytes that were there, whatever else was changed meanwhile. What the block says comes
-# from main.cf.MODE and master.cf.MODE; what was there before is asked of postconf.
+# Each file gets one block between two marks; a line that the block replaces is commented out with a
+# mark of its own. Removing block and marks restores the original bytes, whatever else was changed
+# meanwhile. The block is made from main.cf.MODE and master.cf.MODE; postconf says what was there
+# before.
 
 readonly BEGIN='# BEGIN cancel-invite-setup: "cancel-invite-setup --undo" takes this out again.'
 readonly END='# END cancel-invite-setup'
@@ -93,15 +93,15 @@ why_not_routed() {
 		cleanup=$(option_of "$service" cleanup_service_name)
 		[ -z "$cleanup" ] || say "$service has a cleanup service of its own ($cleanup): put the line of $share/postfix/route.routed into that one's header_checks, and leave this service out"
 		[[ $(option_of "$service" receive_override_options) != *no_header_body_checks* ]] ||
-			say "$service has no_header_body_checks: Postfix looks at no header there"
+			say "$service has no_header_body_checks: Postfix checks no headers there"
 		[ -z "$(option_of "$service" smtpd_proxy_filter)" ] ||
-			say "$service hands its mail to a proxy filter ($(option_of "$service" smtpd_proxy_filter)), and headers are looked at where it comes back: let that service cancel"
+			say "$service hands its mail to a proxy filter ($(option_of "$service" smtpd_proxy_filter)), and headers are checked where it comes back: let that service cancel"
 		[ "${service#smtp/}" = "$service" ] || [ "$may_cancel" = all ] ||
 			say "$service takes mail from strangers: they could cancel invites"
 	done
-	[ -z "$(option_of cleanup/unix header_checks)" ] || say 'cleanup has header_checks of its own in master.cf: those of main.cf are not looked at'
-	[[ $(value receive_override_options) != *no_header_body_checks* ]] || say 'receive_override_options in main.cf has no_header_body_checks: Postfix looks at no header'
-	[ -z "$(value smtpd_proxy_filter)" ] || say "smtpd_proxy_filter is set in main.cf: headers are looked at only where mail comes back from it"
+	[ -z "$(option_of cleanup/unix header_checks)" ] || say 'cleanup has header_checks of its own in master.cf: those of main.cf are not used'
+	[[ $(value receive_override_options) != *no_header_body_checks* ]] || say 'receive_override_options in main.cf has no_header_body_checks: Postfix checks no headers'
+	[ -z "$(value smtpd_proxy_filter)" ] || say "smtpd_proxy_filter is set in main.cf: headers are checked only where mail comes back from it"
 }
 
 # Rules of tables that were there, by which tagged mail could leave without its calendar.
@@ -109,7 +109,7 @@ check_old_rules() {
 	local table
 	for table in $(elements "$(value header_checks) $(value body_checks)"); do
 		[ ! -r "${table#*:}" ] || ! grep -qE '^[^#]*[[:space:]](FILTER|REDIRECT)[[:space:]]' "${table#*:}" ||
-			warn "$table has FILTER or REDIRECT: for tagged mail that it matches it wins over the way to the second listener, and the mail leaves with the header and without a calendar"
+			warn "$table has FILTER or REDIRECT: it overrides the route to the second listener for tagged mail that it matches, which then leaves with the header and without a calendar"
 	done
 }
 
@@ -147,7 +147,7 @@ plan_filters() { # direct and queued: ours is where mail comes in
 		list=$(option_of "$service" smtpd_milters)
 		[ -z "$list" ] || ! is_submission "$service" || change_service "$service" "smtpd_milters=$(with_ours "$list" | tr -d " ")"
 		[[ $(option_of "$service" receive_override_options) != *no_milters* ]] ||
-			warn "$service has no_milters: its mail cancels nothing"
+			warn "$service has no_milters: its mail cancels no invites"
 	done
 }
 
@@ -167,14 +167,14 @@ plan_routing() {
 		if [ -z "$(raw_value smtpd_command_filter)" ]; then
 			set_parameter smtpd_command_filter "$tables"
 		else
-			warn 'smtpd_command_filter is in use: a client that sends ORCPT= itself chooses by that whose invite is cancelled'
+			warn 'smtpd_command_filter is in use: a client that sends ORCPT= itself can choose whose invite is cancelled'
 		fi
 		return
 	fi
 	for service in $may_cancel; do
 		change_service "$service" cleanup_service_name=cleanup-cancel "smtpd_command_filter=$tables"
 		[[ $(option_of "$service" smtpd_client_restrictions)$(option_of "$service" smtpd_relay_restrictions)$(option_of "$service" smtpd_recipient_restrictions) =~ reject ]] ||
-			warn "$service has no restriction in master.cf that ends with reject: see that only those reach it who may cancel"
+			warn "$service has no restriction in master.cf that ends with reject: make sure that only those who may cancel can reach it"
 	done
 	# Without it "postsuper -r", which hands mail to pickup, would remove the header of what waits.
 	change_service pickup/unix cleanup_service_name=cleanup-cancel
@@ -241,7 +241,7 @@ make_plan() {
 		[ "$(sed -n "/^# BEGIN cancel/,/^# END cancel/p" "$plan/$name" | wc -l)" -gt 2 ] || cp "$work/$name" "$plan/$name"
 		touch -d '1 minute ago' "$plan/$name"
 		without_ours "$plan/$name" | cmp -s - <(cat "$work/$name" && ends_with_newline "$work/$name") ||
-			die "$config_dir/$name is not what this program understands; nothing was changed"
+			die "$config_dir/$name has a form that this program does not understand; nothing was changed"
 	done
 	name=$(postconf -c "$plan" -n 2>&1 >/dev/null | grep -v 'overriding earlier entry: config_directory' | head -n 3)
 	[ -z "$name" ] || warn "postconf says of the new configuration: $name"

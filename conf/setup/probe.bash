@@ -1,5 +1,5 @@
-# probe.bash: sends a message that the filter knows for a probe and ends, the way that mail goes, and
-# says where it stopped if it did not arrive. Nobody gets it, and Cronofy is not asked.
+# probe.bash: sends a message that the filter recognizes as a probe and discards, the way that mail
+# goes, and reports where it stopped if it did not arrive. It is not delivered, Cronofy is not called.
 
 probe_timeout=${CANCEL_INVITE_PROBE_TIMEOUT:-30}
 
@@ -83,12 +83,12 @@ explain() { # WAY
 		"  Start cancel-invite-milter; if it runs, its \"socket\" is another, or Postfix is in a chroot and cannot see it there." ;;
 	*'Permission denied'*) say "  Postfix may not connect to the filter: ${trouble##*warning: }" \
 		"  Make $mail_owner a member of the filter's group (adduser $mail_owner cancel-invite), and restart Postfix: what runs already has the groups that it was started with." ;;
-	*'connect to Milter service'*refused*) say "  nobody listens at the filter's socket. Start cancel-invite-milter." ;;
+	*'connect to Milter service'*refused*) say "  nothing listens at the filter's socket. Start cancel-invite-milter." ;;
 	*'connect to Milter'* | *SMFIC* | *'milter service'*) say "  the filter does not answer: ${trouble##*warning: }" ;;
 	*'belongs to no'*) say "  the sender <$sender> belongs to no account: name another with --sender, or add it to \"senders\"." ;;
-	*'not named like queue_daemon'* | *'too many hops'*) say "  the filter does not know the second listener: milter_macro_daemon_name there must be \"queue_daemon\" of $filter_config, and \"mode\" $mode." ;;
-	*'takes mail from elsewhere'*) say "  the second listener is not for this machine alone." ;;
-	*"$header: "*) say "  the filter did not take it: ${seen#*"$header"}" ;;
+	*'not named like queue_daemon'* | *'too many hops'*) say "  the filter does not recognize the second listener: milter_macro_daemon_name there must be \"queue_daemon\" of $filter_config, and \"mode\" $mode." ;;
+	*'takes mail from elsewhere'*) say "  the second listener takes mail from other machines; let it listen on 127.0.0.1 only." ;;
+	*"$header: "*) say "  the filter did not accept it: ${seen#*"$header"}" ;;
 	*) explain_way "$1" ;;
 	esac
 	[ -z "$about" ] || { say '  The log says:'; tail -n 6 <<<"$about" | sed 's/^/    /'; }
@@ -98,19 +98,19 @@ explain_way() {
 	if [[ $(field result) == untrusted* ]]; then
 		say "  the filter does not trust this client ($(field client)): add the address to \"networks\" in [trust]."
 	elif [ -n "$refused_at" ]; then
-		say "  Postfix did not take it, at $refused_at: ${reply:-no answer}"
+		say "  Postfix did not accept it, at $refused_at: ${reply:-no answer}"
 	elif grep -q 'strip: header' <<<"$about"; then
 		say "  Postfix removed the header: mail that comes by this service may not cancel."
 	elif grep -qE 'cancel-invite/smtp.*status=(deferred|bounced)' <<<"$about"; then
-		say "  the second listener did not take it: $(last_status)"
+		say "  the second listener did not accept it: $(last_status)"
 	elif [[ $about == *status=* ]]; then
 		say "  no filter saw it: no listener that it met hands its mail to the filter${1:+ ($1)}." \
 			"  Has the service smtpd_milters of its own, no_milters, or a content filter in front that mail comes back from?" \
 			"  Postfix said: $(last_status)"
 	elif [ -z "$(new_log)" ]; then
-		say "  there is no log to read what became of it. Name Postfix's with --log, or look for $token."
+		say "  no log was found. Name Postfix's with --log, or search for $token."
 	else
-		say "  after $probe_timeout seconds there is no more of it than this. Look for $token in the mail log."
+		say "  after $probe_timeout seconds the log has no more about it. Search for $token in the mail log."
 	fi
 }
 
@@ -124,7 +124,7 @@ judge() { # WAY PARAMETER: prints how it went; false if it did not arrive
 		say "Probe $1: arrived, but something had signed it before: the signature (DKIM) of every tagged mail will be broken." \
 			"  The signer must leave mail with $header alone where it comes in: $share/opendkim, $share/rspamd."
 	elif [ "$mode" != direct ] && ! grep -q 'cancel-invite/smtpd\[' <<<"$about"; then
-		say "Probe $1: the filter ended it where it came in: it runs in direct mode. Restart it."
+		say "Probe $1: the filter discarded it at submission: it runs in direct mode. Restart it."
 	else
 		good=0
 		say "Probe $1: arrived."
@@ -206,7 +206,7 @@ probe_all() {
 	if said=$(probe_message | sendmail -i -N never -f "$sender" "$recipient" 2>&1); then
 		judge 'by sendmail(1)' non_smtpd_milters || good=1
 	else
-		say "Probe by sendmail(1): not taken: $said"
+		say "Probe by sendmail(1): not accepted: $said"
 		good=1
 	fi
 	return $good

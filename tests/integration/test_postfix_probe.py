@@ -157,7 +157,7 @@ def test_says_that_the_filter_is_down(machine):
     there.setup("direct")
     there.filter.kill()
     shown = there.run("--probe", code=FAILED)
-    assert "nobody listens" in shown or "finds no filter" in shown
+    assert "nothing listens" in shown or "finds no filter" in shown
     assert "CANNOT connect" in there.run("--status", code=DONE)
     there.filter.start()
 
