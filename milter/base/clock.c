@@ -1,3 +1,4 @@
+/* clock: monotonic milliseconds, waiting by them, and trust in the wall clock. */
 #include "clock.h"
 
 #include <stdio.h>

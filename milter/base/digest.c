@@ -1,3 +1,4 @@
+/* digest: SHA-256 and HMAC-SHA-256, by libcrypto. */
 #include "digest.h"
 
 #include "hex.h"

@@ -1,3 +1,4 @@
+/* escape: text for JSON strings and CSV fields. */
 #include "escape.h"
 
 #include "utf8.h"

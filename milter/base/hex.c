@@ -1,3 +1,4 @@
+/* hex: bytes from and to hexadecimal digits. */
 #include "hex.h"
 
 int hex_value(char digit)

@@ -1,3 +1,4 @@
+/* log: lines to syslog or standard error, as text or JSON. */
 #define SYSLOG_NAMES
 #include "log.h"
 

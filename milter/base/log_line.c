@@ -1,3 +1,4 @@
+/* log_line: the names and values of one line of the log. */
 #include "log_line.h"
 
 #include "escape.h"

@@ -1,3 +1,4 @@
+/* zeroing: malloc(3) and free(3) that zero memory before they free it. */
 #include "zeroing.h"
 
 #include <malloc.h>

@@ -1,3 +1,4 @@
+/* access: can the filter use the files and directories that the configuration names? */
 #include "access.h"
 
 #include "config_fault.h"

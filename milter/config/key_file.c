@@ -1,3 +1,4 @@
+/* key_file: reads files that contain one key, and refuses those that others can read. */
 #include "key_file.h"
 
 #include "file_mode.h"

@@ -1,3 +1,4 @@
+/* stamp_key: creates the file with the stamp key. */
 #include "stamp_key.h"
 
 #include "hex.h"

@@ -1,3 +1,4 @@
+/* lifecycle: the running filter's signals: reload, drain and stop. */
 #include "lifecycle.h"
 
 #include "access.h"

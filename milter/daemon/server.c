@@ -1,3 +1,4 @@
+/* server: puts a configuration in force in all parts of the process. */
 #include "server.h"
 
 #include "log.h"

@@ -1,3 +1,4 @@
+/* service: the filter's state for the service manager, by sd_notify(3). */
 #include "service.h"
 
 #ifdef HAVE_SYSTEMD

@@ -1,3 +1,4 @@
+/* socket: the listening sockets: their paths, owners and modes. */
 #include "socket.h"
 
 #include "owner.h"

@@ -1,3 +1,4 @@
+/* ledger: calendars and records, written by one thread and read by all. */
 #include "ledger.h"
 
 #include "ledger_privacy.h"

@@ -1,3 +1,4 @@
+/* ledger_queue: what the ledger has accepted and not yet written. */
 #include "ledger_queue.h"
 
 #include "clock.h"

@@ -1,3 +1,4 @@
+/* ledger_sql: the ledger's tables, their upgrades and its statements. */
 #include "ledger_sql.h"
 
 const char *const ledger_sql_steps[] = {

@@ -1,3 +1,4 @@
+/* ledger_store: opens the ledger's file, checks and upgrades it. */
 #include "ledger_connection.h"
 
 #include "digest.h"

@@ -1,3 +1,4 @@
+/* ledger_trouble: what is wrong with the ledger's file, with the cure. */
 #include "ledger_trouble.h"
 
 #include <errno.h>

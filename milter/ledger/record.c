@@ -1,3 +1,4 @@
+/* record: the texts of one record, and copies of it. */
 #include "record.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* envelope: a message's recipients, with their ESMTP parameters. */
 #include "envelope.h"
 
 #include "address.h"

@@ -1,3 +1,4 @@
+/* mail_file: reads a message from a file, with line ends as an MTA makes them. */
 #include "mail_file.h"
 
 #include "field.h"

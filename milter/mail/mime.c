@@ -1,3 +1,4 @@
+/* mime: scans a message for the place where the calendar goes. */
 #include "mime.h"
 
 #include "buffer.h"

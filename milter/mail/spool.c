@@ -1,3 +1,4 @@
+/* spool: a message's body in memory, or beyond a limit in an unnamed file. */
 #include "spool.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* stamp: writes and verifies stamps. */
 #include "stamp.h"
 
 #include "digest.h"

@@ -1,3 +1,4 @@
+/* pace_metrics: the budgets' state as metrics. */
 #include "pace.h"
 
 #include "metrics.h"

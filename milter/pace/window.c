@@ -1,3 +1,4 @@
+/* window: a sliding limit of starts per second and per minute. */
 #include "window.h"
 
 #include <stdlib.h>
