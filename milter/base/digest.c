@@ -51,7 +51,7 @@ bool digest_of(const struct span *fields, size_t count, char out[DIGEST_LENGTH +
 	for (size_t i = 0; i < count && good; i++)
 		good = add(hash, fields[i]);
 	good = good && EVP_DigestFinal_ex(hash, bytes, &length) == 1 && length == BYTES;
-	EVP_MD_CTX_free(hash); /* wipes it */
+	EVP_MD_CTX_free(hash); /* zeroes it */
 	if (good)
 		hex_write(out, bytes, BYTES);
 	return good;

@@ -1,6 +1,6 @@
 /*
  * log_queue: lines of the log that wait to be written, and the one thread that writes them, in their
- * order. Whoever hands in a line goes on at once, however long its reader takes: a full pipe or a
+ * order. Whoever hands in a line continues at once, however long its reader takes: a full pipe or a
  * stalled syslog holds up the thread and nobody else.
  *
  * Bounded: when LOG_QUEUE_MAXIMUM bytes wait, further lines are dropped and counted, and the log has a

@@ -1,6 +1,6 @@
 /*
- * zeroing: malloc(3) and the rest of its family for a library that handles secrets and does not wipe
- * them: what is freed is wiped first. The memory is malloc()'s own, so both can be mixed, though
+ * zeroing: malloc(3) and the rest of its family for a library that handles secrets and does not zero
+ * them: what is freed is zeroed first. The memory is malloc()'s own, so both can be mixed, though
  * only what is freed here is wiped.
  */
 #ifndef ZEROING_H

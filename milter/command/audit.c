@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* If that is not allowed, we go on as who we are. */
+/* If that is not allowed, we continue as the present user. */
 static void become_owner(const struct stat *status)
 {
 	if (geteuid() == 0 && status->st_uid != 0 && setgroups(0, NULL) == 0 &&

@@ -1,5 +1,5 @@
 /*
- * command: everything that the program can be told to do, in one table.
+ * command: every command of the program, in one table.
  *
  * To add a command: a row here, and the function that runs it. Options, usage and checks of the
  * command line follow from the row. Each command prints its result on standard output, what is to be

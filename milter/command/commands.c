@@ -1,4 +1,4 @@
-/* commands: the table of everything that the program can be told to do. */
+/* commands: the table of the program's commands. */
 #include "command.h"
 
 #include "config.h"

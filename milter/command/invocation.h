@@ -23,7 +23,7 @@ struct invocation {
 	struct config *config; /* for the command to use, if it needs one; main's */
 };
 
-/* False if the command line is wrong; that was told on standard error. */
+/* False if the command line is wrong; the fault was written to standard error. */
 bool invocation_read(struct invocation *invocation, int count, char **arguments);
 
 /* Appends how the program is used: each command, from the table. */

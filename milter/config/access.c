@@ -100,7 +100,7 @@ void access_check_start(const struct config *config, struct access_findings *fin
 		check_folder(config, &config->socket, "socket", config->socket_path, findings);
 }
 
-/* ---- at work ---- */
+/* ---- at run time ---- */
 
 /*
  * A unix socket is closed by its mode. At a port anybody may speak as a mail server does: say that a
@@ -153,7 +153,7 @@ static void check_account(const struct config *config, const struct account *acc
 			     account->ca_file, strerror(errno));
 }
 
-/* Accounts that take both from [cronofy] are told of once. */
+/* Accounts that take both from [cronofy] are reported once. */
 static bool has_files_of(const struct account *account, const struct account *other)
 {
 	return strcmp(account->api_key_file, other->api_key_file) == 0 &&

@@ -33,7 +33,7 @@ static bool is_told(const struct config *config, size_t account)
 	return false;
 }
 
-/* Accounts that inherit both are told of once. */
+/* Accounts that inherit both are reported once. */
 static void doubt_timeouts(const struct config *config, struct buffer *warnings)
 {
 	for (size_t i = 0; i < config->account_count; i++) {

@@ -195,7 +195,7 @@ struct config *config_load(const char *file, struct buffer *faults)
 	const size_t before = faults->length;
 	struct config *config = read_file(file, faults);
 
-	/* Of a faulty file, too: all faults are told at once. */
+	/* Of a faulty file, too: all faults are reported at once. */
 	if (config && config->account_count > 0)
 		resolve(config, faults);
 	return keep_good(config, faults, before);

@@ -26,7 +26,7 @@ bool key_file_find_credential(char *out, size_t size, const char *name, struct p
  */
 char *key_file_read(const char *path, struct problem *why);
 
-/* Wipes and frees; NULL is nothing. */
+/* Zeroes and frees; NULL is nothing. */
 void key_free(char *key);
 
 #endif

@@ -82,7 +82,7 @@ static long long least_time(const struct account *account)
 }
 
 /*
- * Afterwards there is a reply, or a reason why there is none. A call goes on when the MTA is gone: it
+ * Afterwards there is a reply, or a reason why there is none. A call continues when the MTA is gone: it
  * may have cancelled the invite already, and without its answer there would be no calendar for the
  * next try of the same message.
  */

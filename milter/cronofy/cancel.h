@@ -16,12 +16,12 @@
 
 #include <stdbool.h>
 
-/* How often the waiting party is told that we are still at work. */
+/* How often progress is reported to the waiting party. */
 #define CANCEL_PROGRESS_INTERVAL 5000 /* ms */
 
 /*
- * Tells the MTA that we are still at work; false if it is gone. Then no more tries are made, but a
- * call that has begun goes on to its end, and its calendar is the result.
+ * Reports progress to the MTA; false if it is gone. Then no more tries are made, but a
+ * call that has begun continues to its end, and its calendar is the result.
  */
 typedef bool cancel_progress(void *context);
 

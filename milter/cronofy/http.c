@@ -138,7 +138,7 @@ static void let_go(struct http *http, struct http_call *call)
 	pthread_cond_signal(&call->done);
 }
 
-/* A call that cannot go on is done, without a reply. */
+/* A call that cannot continue is done, without a reply. */
 static void fail(struct http *http, struct http_call *call, const char *reason)
 {
 	stop(http, call);

@@ -3,7 +3,7 @@
  *
  * curl takes a kept connection for good until it breaks. One that is open and mute (a hung server
  * behind HTTP/2, a firewall that forgot it) would take one call after the other until each has
- * timed out. So the connections of a pool are retired together: calls that run on them go on to their
+ * timed out. So the connections of a pool are retired together: calls that run on them continue to their
  * end, new calls get a new pool. For the HTTP thread alone; only http.c uses it.
  */
 #ifndef HTTP_POOL_H

@@ -26,7 +26,7 @@ struct life {
 	struct server *server;
 	sigset_t signals;
 	long long interval; /* ms, between signs of life; 0: nobody waits for any */
-	long long told;     /* messages at work, as told last; -1: something else was told */
+	long long reported; /* active messages, as last reported; -1: another status was reported */
 	bool refused;       /* the last reload was refused */
 };
 
@@ -146,7 +146,7 @@ static bool reload(struct life *life)
 	}
 	service_ready(new ? "ready; the new configuration is in force"
 			  : "ready; the new configuration is faulty, the old one stays in force");
-	life->told = -1;
+	life->reported = -1;
 	life->refused = new == NULL;
 	config_release(old);
 	buffer_free(&faults);
@@ -158,17 +158,17 @@ static bool reload(struct life *life)
 /* While nothing changes a sign of life is enough; the status after a reload stays until then. */
 static void show_life(struct life *life)
 {
-	const long long at_work = (long long)active_taken(life->server->services.active);
+	const long long active = (long long)active_taken(life->server->services.active);
 	char status[128];
 
-	if (at_work != life->told && (at_work > 0 || life->told > 0)) {
-		snprintf(status, sizeof(status), "ready; %lld %s active%s", at_work,
-			 at_work == 1 ? "message" : "messages",
+	if (active != life->reported && (active > 0 || life->reported > 0)) {
+		snprintf(status, sizeof(status), "ready; %lld %s active%s", active,
+			 active == 1 ? "message" : "messages",
 			 life->refused
 				 ? "; the new configuration is faulty, the old one stays in force"
 				 : "");
 		service_status(status);
-		life->told = at_work;
+		life->reported = active;
 	}
 	service_alive();
 }
@@ -206,7 +206,7 @@ static bool wait_for_stop(struct life *life)
 
 /* ---- the end ---- */
 
-/* Why we stop with messages at work; NULL if there is no reason to. */
+/* Why we stop while messages are active; NULL if there is no reason to. */
 static const char *find_impatience(const struct life *life, long long until)
 {
 	/* To wait for a signal is also to wait: libmilter waits for the same ones, and takes those
@@ -220,19 +220,19 @@ static const char *find_impatience(const struct life *life, long long until)
 static bool wait_for_messages(const struct life *life, long long until)
 {
 	const char *impatience = NULL;
-	size_t at_work;
+	size_t active;
 
-	while ((at_work = active_taken(life->server->services.active)) > 0 && !impatience) {
+	while ((active = active_taken(life->server->services.active)) > 0 && !impatience) {
 		impatience = find_impatience(life, until);
 		service_alive();
 	}
-	if (at_work > 0)
+	if (active > 0)
 		log_write(LOG_LEVEL_WARNING, "%s with %zu messages active: the MTA will retry them",
-			  impatience, at_work);
-	return at_work == 0;
+			  impatience, active);
+	return active == 0;
 }
 
-/* Nobody new comes in; what is at work may end. */
+/* No new messages are accepted; active ones may end. */
 static void drain(struct life *life)
 {
 	const struct timespec last_words = {.tv_nsec = LAST_WORDS * 1000000L};

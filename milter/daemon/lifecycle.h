@@ -1,9 +1,9 @@
 /*
  * lifecycle: a running filter between its start and its end: it waits for signals and does what they
- * ask for, and tells the service manager.
+ * ask for, and reports to the service manager.
  *
  * SIGUSR1 reloads (reload_request.h has who waits for the outcome). SIGTERM, SIGINT and SIGHUP (which libmilter would take for an end, too) end it
- * when the messages at work are done, at the latest after drain_timeout; a second one, at once.
+ * when the active messages are done, at the latest after drain_timeout; a second one, at once.
  */
 #ifndef LIFECYCLE_H
 #define LIFECYCLE_H

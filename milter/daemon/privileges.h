@@ -13,7 +13,7 @@
  */
 bool privileges_open_standard_files(void);
 
-/* As many open files as we may have: each message at work takes up to three. */
+/* As many open files as we may have: each active message takes up to three. */
 void privileges_raise_file_limit(void);
 
 /* No core file, in which keys would be. To be called again once the user has changed. */

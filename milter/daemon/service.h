@@ -1,5 +1,5 @@
 /*
- * service: tells the service manager how we are, by sd_notify(3), and that we are alive.
+ * service: reports the filter's state to the service manager by sd_notify(3), and that it is alive.
  *
  * Where no service manager listens ($NOTIFY_SOCKET), or built without libsystemd, nothing is told
  * and nothing fails: a filter that cannot tell works all the same. Main thread only.

@@ -29,7 +29,7 @@ void threads_session_begins(void);
 void threads_session_is_over(void);
 
 /*
- * Whether the limits that are in force leave room for max_active messages at work: appends a line for
+ * Whether the limits that are in force leave room for max_active messages: appends a line for
  * each that does not, with what would do. For the user that the filter runs as.
  */
 void threads_check_limits(const struct config *config, struct buffer *warnings);

@@ -121,7 +121,7 @@ static void close_stores(struct ledger *ledger)
 	close_writer(ledger);
 }
 
-/* A reader that works goes on when nothing can be written: what was kept is still to be had. */
+/* A reader that works stays open when nothing can be written: kept calendars can still be read. */
 static bool has_good_reader(struct ledger *ledger)
 {
 	bool good;

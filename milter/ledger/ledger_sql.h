@@ -1,7 +1,7 @@
 /*
  * ledger_sql: all that the ledger says in SQL: its tables, and the statements on them.
  *
- * The tables are told as the steps by which they came to be. A file of version N (SQLite's
+ * The tables are written as the steps of their upgrades. A file of version N (SQLite's
  * user_version) has had the first N of them. A step that was ever released is never changed: what is
  * to be different is a further step.
  *

@@ -19,7 +19,7 @@ enum record_text {
 	RECORD_QUEUE_ID,
 	RECORD_UID, /* of the calendar, and its SEQUENCE */
 	RECORD_SEQUENCE,
-	RECORD_REPLY,  /* what the MTA was told: "451 4.4.1" */
+	RECORD_REPLY,  /* the reply to the MTA: "451 4.4.1" */
 	RECORD_REASON, /* and in words */
 	RECORD_TEXTS,
 };

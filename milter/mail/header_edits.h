@@ -1,5 +1,5 @@
 /*
- * header_edits: how a message's headers change, told in a way that every MTA carries out alike.
+ * header_edits: how a message's headers change, in a form that every MTA carries out alike.
  */
 #ifndef HEADER_EDITS_H
 #define HEADER_EDITS_H

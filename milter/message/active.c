@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An account that has been active: its name goes on being here, for there are few. */
+/* An account that has been active: its name stays here, for there are few. */
 struct holder {
 	char *account;
 	size_t held;

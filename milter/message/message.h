@@ -37,7 +37,7 @@ void message_free(struct message *message);
 /* Forgets the message at hand, which is no longer active. So does begin. */
 void message_clear(struct message *message);
 
-/* ---- what the MTA tells: as transaction.h has it ---- */
+/* ---- what the MTA reports: as transaction.h has it ---- */
 
 void message_begin(struct message *message, struct config *config,
 		   const struct transaction_origin *origin);

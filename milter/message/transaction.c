@@ -1,4 +1,4 @@
-/* transaction: gathers what the MTA tells about one message. */
+/* transaction: gathers what the MTA reports about one message. */
 #include "transaction.h"
 
 #include "clock.h"

@@ -1,5 +1,5 @@
 /*
- * transaction: one mail transaction (RFC 5321, 3.3) as the MTA tells it: who sends, for whom, which
+ * transaction: one mail transaction (RFC 5321, 3.3) as the MTA reports it: who sends, for whom, which
  * headers. The callbacks fill it, up to the end of the headers; everybody else only reads it.
  */
 #ifndef TRANSACTION_H
@@ -49,7 +49,7 @@ struct transaction_origin {
 	const char *host;              /* the MTA's own name */
 	const char *login;             /* SMTP AUTH name; "" if the client did not authenticate */
 	const char *sender;        /* envelope sender as the client gave it, with or without <> */
-	const char *parsed_sender; /* ... as the MTA read it, {mail_addr}; NULL: it does not tell */
+	const char *parsed_sender; /* ... as the MTA read it, {mail_addr}; NULL: not given */
 	long long size;            /* bytes, MAIL's SIZE= (RFC 1870); 0: it was not there */
 	bool by_administrator; /* --try: trusted in any case, and the whole way, as in direct mode */
 };

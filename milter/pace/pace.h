@@ -9,7 +9,7 @@
  *
  * A budget belongs to an API key at an endpoint, because that is what Cronofy counts: accounts that
  * have the same key share it, at the lowest of their rates. Every call takes a turn, a further try
- * too. A 429 stops the budget at once and lets it go on at half its rate, which then rises by a
+ * too. A 429 stops the budget at once and lets it continue at half its rate, which then rises by a
  * sixteenth of the full rate each second.
  *
  * Several filters can share budgets through Redis, see redis_store. While that is away each keeps to

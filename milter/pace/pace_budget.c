@@ -103,7 +103,7 @@ struct window_rates pace_rates(struct pace_budget *budget, long long now)
 		.per_minute = budget->rates.per_minute * level / PACE_FULL_LEVEL,
 	};
 
-	/* However slow, it goes on. */
+	/* However slow, it continues. */
 	if (rates.per_second < least)
 		rates.per_second = least;
 	if (rates.per_minute < least)
