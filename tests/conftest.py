@@ -140,16 +140,21 @@ def filter(_filter, standin):
     assert _filter.alive(), _filter.log()
 
 
-@pytest.fixture
-def start_postfix(workdir, sink, standin):
-    """start_postfix(filter.socket, main="...", ...): see lab.postfix.Postfix."""
+def starting(Server, workdir, sink):
+    """A function that starts mail servers of this kind; they end with the test."""
     with contextlib.ExitStack() as ending:
         def start(milter, **options):
-            server = Postfix(workdir, sink, milter, **options)
+            server = Server(workdir, sink, milter, **options)
             ending.callback(server.close)
             return server.start()
 
         yield start
+
+
+@pytest.fixture
+def start_postfix(workdir, sink, standin):
+    """start_postfix(filter.socket, main="...", ...): see lab.postfix.Postfix."""
+    yield from starting(Postfix, workdir, sink)
 
 
 @pytest.fixture
@@ -161,13 +166,7 @@ def postfix(start_postfix, filter):
 @pytest.fixture
 def start_sendmail(workdir, sink, standin):
     """start_sendmail(filter.socket, mc="...", ...): see lab.sendmail.Sendmail."""
-    with contextlib.ExitStack() as ending:
-        def start(milter, **options):
-            server = Sendmail(workdir, sink, milter, **options)
-            ending.callback(server.close)
-            return server.start()
-
-        yield start
+    yield from starting(Sendmail, workdir, sink)
 
 
 @pytest.fixture

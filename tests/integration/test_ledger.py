@@ -18,7 +18,8 @@ from lab import tools
 from lab.filter_process import FilterProcess, binary, run
 from lab.messages import RECIPIENT, SENDER, tagged
 from lab.milter_client import TAG, Delivery, MilterSession, mail
-from lab.one_message import TAGGED, assert_cancelled, calendar_of, deliver
+from lab.one_message import (TAGGED, assert_cancelled, calendar_of, deliver,
+                             hang_up_before_the_answer)
 from lab.process import until
 from standin.client import delayed, forever, status, trouble
 
@@ -686,12 +687,8 @@ class TestLogOf:
         assert [one["status"] for one in found] == [200, None, 404]
 
     def test_tells_what_the_mta_did_not_take(self, make, cronofy):
-        cronofy.script("board-1", trouble("held"))
         running = make().start()
-        with MilterSession(running.socket) as mta:
-            mta.begin(mail(TAG, body="x" * 5_000_000), "eom")
-            cronofy.wait_for_requests()
-        cronofy.release()
+        hang_up_before_the_answer(running, cronofy)
         assert log_of(running, "board-1", 1)[0]["result"] == "not_taken"
 
     def test_is_plain_text_for_people(self, make, cronofy):

@@ -19,7 +19,7 @@ import pytest
 from lab import tools
 from lab.filter_process import FilterProcess, binary, connect, run, sanitized
 from lab.milter_client import TAG, Delivery, MilterSession, mail
-from lab.one_message import TAGGED, assert_cancelled, deliver
+from lab.one_message import TAGGED, assert_cancelled, deliver, hang_up_before_the_answer
 from lab.process import Port, until
 from standin.client import Standin, forever, status, trouble
 
@@ -220,12 +220,8 @@ class TestKeptConnection:
 
 class TestMtaThatIsGone:
     def test_is_told_in_the_log_as_not_having_the_result(self, make, cronofy):
-        cronofy.script("board-1", trouble("held"))
         running = make().start()
-        with MilterSession(running.socket) as mta:
-            mta.begin(mail(TAG, body="x" * 5_000_000), "eom")
-            cronofy.wait_for_requests()
-        cronofy.release()
+        hang_up_before_the_answer(running, cronofy)
         running.wait_for_log("result=not_taken")
         assert "result=cancelled" not in running.log()
 

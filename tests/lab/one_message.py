@@ -3,6 +3,7 @@
 import re
 
 from lab.milter_client import TAG, MilterSession, mail
+from standin.client import trouble
 
 TAGGED = mail(TAG)
 STRANGER = ("203.0.113.9", 40000)  # a client in no trusted network
@@ -24,6 +25,15 @@ def at_submission(filter, message=TAGGED, *arguments, macros=None, **options):
 
 def at_second(filter, message=TAGGED, *arguments, **options):
     return deliver(filter, message, *arguments, macros=SECOND, **options)
+
+
+def hang_up_before_the_answer(filter, cronofy):
+    """The MTA is gone when Cronofy answers: it hears nothing of the message that it handed over."""
+    cronofy.script("board-1", trouble("held"))
+    with MilterSession(filter.socket) as mta:
+        mta.begin(mail(TAG, body="x" * 5_000_000), "eom")
+        cronofy.wait_for_requests()
+    cronofy.release()
 
 
 def assert_cancelled(result):
