@@ -24,6 +24,9 @@ FOLDER = tools.ROOT / "conf" / "developers"
 JARS = "/usr/share/java/jakarta-mail.jar:/usr/share/java/jakarta-activation.jar"
 IMPATIENT = {"timeout": "300ms", "deadline": "1s", "attempts": 1}
 
+# The mail servers are for all tests; what Cronofy answers is for each.
+pytestmark = pytest.mark.usefixtures("standin")
+
 
 @dataclass(frozen=True)
 class Example:
