@@ -55,7 +55,7 @@ def values(config):
 
 @pytest.fixture
 def config(workdir):
-    return workdir.write("filter.conf", FILE)
+    return workdir.write("filter.conf", FILE, 0o640)  # there are passwords in it
 
 
 def test_shows_each_value_and_where_it_comes_from(workdir, config):
@@ -122,7 +122,7 @@ def test_shows_no_secret(workdir, config, standin):
     ("joe:secret@proxy.example:1", "joe:***@proxy.example:1"),
     ("http://proxy.example", "http://proxy.example")])
 def test_redacts_what_may_be_a_password(workdir, url, shown):
-    found = values(workdir.write("filter.conf", f"[cronofy]\nproxy = {url}\n"))
+    found = values(workdir.write("filter.conf", f"[cronofy]\nproxy = {url}\n", 0o640))
     assert found["cronofy.proxy"][0] == shown
 
 
@@ -147,7 +147,7 @@ def test_what_it_shows_is_a_configuration_that_means_the_same(workdir, config):
         sections.setdefault(section.replace("account.", "account "), []).append(
             f"{key} = {shown[name]}\n")
     again = values(workdir.write("again.conf", "".join(
-        f"[{section}]\n{''.join(lines)}" for section, lines in sections.items())))
+        f"[{section}]\n{''.join(lines)}" for section, lines in sections.items()), 0o640))
     assert shown == {name: again[name][0] for name in shown}
 
 
