@@ -14,9 +14,12 @@
 static const char *const asked[] = {
 	"always_bcc",
 	"cancel-invite_destination_recipient_limit",
+	"cancel_invite_header_checks",
 	"canonical_classes",
 	"canonical_maps",
 	"content_filter",
+	"enable_original_recipient",
+	"header_checks",
 	"masquerade_classes",
 	"masquerade_domains",
 	"maximal_queue_lifetime",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -82,6 +83,33 @@ def test_what_the_package_ships_for_queued_mode_is_right(folder):
     folder.config.write_text(folder.config.read_text().replace("[milter]\n",
                                                                "[milter]\nmode = queued\n"))
     assert folder.check() == []
+
+
+@pytest.mark.parametrize("parameter", ("header_checks", "cancel_invite_header_checks"))
+def test_what_the_package_ships_for_routed_mode_is_right(folder, parameter):
+    """Every service may cancel, as cancel-invite-setup has it by default; or only chosen ones."""
+    postfix = tools.ROOT / "conf/postfix"
+    own = re.sub("^cancel_invite_milter = .*$", f"cancel_invite_milter = {folder.socket}",
+                 (postfix / "main.cf.routed").read_text(), flags=re.M)
+    own = re.sub("^(cancel_invite_)?header_checks = .*$", "", own, flags=re.M)
+    folder.write(f"{own}{parameter} = regexp:$config_directory/cancel-invite-route\n",
+                 (postfix / "master.cf.routed").read_text())
+    folder.config.write_text(folder.config.read_text().replace("[milter]\n",
+                                                               "[milter]\nmode = routed\n"))
+    assert folder.check() == []
+
+
+def test_asks_postconf_for_every_parameter_that_it_judges(folder):
+    """One that it does not ask for is always empty: what is said of it is said always, or never."""
+    folder.write()
+    known = subprocess.run([folder.commands / "postconf", "-c", folder.path, "-dH"], text=True,
+                           env={"LD_LIBRARY_PATH": str(folder.libraries)}, capture_output=True,
+                           check=True).stdout.split()
+    ours = re.findall("^([a-z_-]+) =", (tools.ROOT / "conf/postfix/main.cf.routed").read_text(), re.M)
+    named, asked = (set(re.findall(r'"([a-z_-]+)"', (tools.ROOT / "milter/command" / file).read_text()))
+                    for file in ("postfix_check.c", "postfix.c"))
+    judged = named & {*known, *ours} - {"milter_macro_daemon_name"}  # only looked at in master.cf
+    assert len(judged) > 20 and judged - asked == set()
 
 
 def test_says_where_it_did_not_look(folder):
