@@ -7,7 +7,7 @@ install -m 0400 -o cancel-invite /dev/stdin $conf/redis.password <<<secret
 queued <<-X
 	log = syslog
 	log_format = json
-	log_level = debug
+	log_level = info
 	temp_dir = /var/tmp
 	body_memory = 1K
 	[$section]
