@@ -53,7 +53,7 @@ bool config_type_refuse(const struct config_key *key, const char *text, struct p
 
 bool config_type_no_memory(struct problem *why)
 {
-	problem_set(why, "no memory");
+	problem_cannot_tell(why, "no memory");
 	return false;
 }
 

@@ -8,6 +8,8 @@
 #include "attach.h"
 #include "calendar.h"
 #include "command.h"
+#include "config_keys.h"
+#include "config_value.h"
 #include "envelope.h"
 #include "folder.h"
 #include "header_edits.h"
@@ -285,6 +287,30 @@ static bool attach_in_a_file(struct buffer *result, struct problem *why)
 	return attach_with(150, result, why);
 }
 
+/* A text that is checked, a path and a list. */
+static bool set_values(struct buffer *result, struct problem *why)
+{
+	static const char *const names[] = {"organizer", "ca_file", "senders", "senders"};
+	static const char *const values[] = {"desk@shop.example", "a.pem", "a@b.example", "@c.example"};
+	struct config *config = config_new("x.conf");
+	bool good = config != NULL;
+
+	if (!config)
+		problem_cannot_tell(why, "no configuration");
+	for (size_t i = 0; good && i < config_key_count; i++)
+		for (size_t j = 0; good && j < sizeof(names) / sizeof(names[0]); j++)
+			if (strcmp(config_keys[i].name, names[j]) == 0 &&
+			    config_key_is_of(&config_keys[i], SECTION_ACCOUNT))
+				good = config_value_set(&config_keys[i], &config->defaults, "/etc",
+							values[j], why);
+	if (good)
+		buffer_printf(result, "%s %s %s %s", config->defaults.organizer,
+			      config->defaults.ca_file, config->defaults.senders.items[0],
+			      config->defaults.senders.items[1]);
+	config_release(config);
+	return good;
+}
+
 static void what_is_right_stays_right_without_memory(void **state)
 {
 	(void)state;
@@ -295,6 +321,7 @@ static void what_is_right_stays_right_without_memory(void **state)
 	sweep(accept_calendar);
 	sweep(attach_in_memory);
 	sweep(attach_in_a_file);
+	sweep(set_values);
 }
 
 /* ---- --rewrite ---- */
