@@ -184,7 +184,7 @@ static void notes_who_wrote_it(void **state)
 	headers_free(&headers);
 }
 
-/* Where the gate adds a Message-ID beside one that says nothing, it may stand before it. */
+/* Where the submission listener adds a Message-ID beside one that says nothing, it may stand before it. */
 static void the_first_message_id_that_says_something_counts(void **state)
 {
 	static const char *const blocks[] = {

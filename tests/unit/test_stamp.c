@@ -1,4 +1,4 @@
-/* Stamps: what the gate writes is read again, for this key, sender and message, and nothing else is. */
+/* Stamps: what the submission listener writes is read again, for this key, sender and message, and nothing else is. */
 #include "stamp.h"
 
 #include "random.h"
