@@ -134,6 +134,7 @@ static const struct cronofy_meaning meanings[CRONOFY_ANSWERS] = {
 			.outcome = CANCEL_UNAVAILABLE,
 			.needs_administrator = true,
 			.may_be_cancelled = true,
+			.may_have_cancelled = true,
 			.sign = BREAKER_ALIVE,
 		},
 	[CRONOFY_BAD_REPLY] =

@@ -241,8 +241,10 @@ static bool do_without_answer(struct cancellation *cancellation, struct verdict 
 		return verdict_refuse(why, OUTCOME_NO_LEDGER,
 				      "the ledger cannot be used, so it is not known whether the "
 				      "invite was cancelled before; try again later");
-	return cancellation->in_doubt ? refuse_in_doubt(cancellation, why)
-				      : refuse_call(cancellation, why);
+	/* Without a refusal there is hope: what is kept in doubt waits for a calendar. */
+	return cancellation->in_doubt && cancellation->result.outcome == CANCEL_REFUSED
+		       ? refuse_in_doubt(cancellation, why)
+		       : refuse_call(cancellation, why);
 }
 
 bool cancellation_obtain(struct cancellation *cancellation, cancel_progress *progress,

@@ -225,6 +225,25 @@ class TestDoubt:
             assert "an earlier call whose answer was lost may have cancelled it" in result.reply
         running.wait_for_log(rf"^warning: .*result=maybe_cancelled.*status={code}")
 
+    @pytest.mark.parametrize("answer", ["no_icalendar", "truncated_json", "empty_body"])
+    def test_is_left_by_an_answer_without_a_calendar(self, make, cronofy, answer):
+        running = make(cronofy={"attempts": 1}).start()
+        cronofy.script("board-1", trouble(answer))
+        result = deliver(running)
+        assert result.action == "tempfail", result
+        cronofy.script("board-1", forever(status(404)))
+        result = deliver(running)
+        assert result.reply.startswith("554 5.5.0"), result
+        assert "may have cancelled it" in result.reply
+
+    @pytest.mark.parametrize("answer", ["no_icalendar", "truncated_json"])
+    def test_is_no_reason_to_refuse_what_cronofy_does_not(self, make, cronofy, answer):
+        running = self.killed_in_its_call(make, cronofy)
+        cronofy.script("board-1", trouble(answer))
+        result = deliver(running)
+        assert result.action == "tempfail", result
+        assert_cancelled(deliver(running))
+
     @pytest.mark.parametrize("choice, held", [("hold", True), ("deliver", False)])
     def test_is_what_the_configuration_chose(self, make, cronofy, choice, held):
         running = self.killed_in_its_call(make, cronofy, milter={"on_maybe_cancelled": choice})
@@ -924,6 +943,17 @@ class TestPrivacy:
         log_of(running, GUEST, 4)
         done = run("--forget", GUEST, "-c", running.config)
         assert done.stdout == "removed: 4 records, 1 calendars, 0 calls\n", done
+
+    def test_without_its_key_nobody_is_said_to_be_forgotten(self, make, workdir):
+        running = self.start(make, workdir)
+        assert_cancelled(deliver(running))
+        log_of(running, GUEST, 1)
+        (workdir / "address.key").unlink()
+        done = run("--forget", GUEST, "-c", running.config)
+        assert done.returncode != OK and not done.stdout and "address.key" in done.stderr, done
+        done = run("--log-of", GUEST, "-c", running.config)
+        assert done.returncode == NOINPUT and "address.key" in done.stderr, done
+        log_of(running, "board-1", 1)
 
     def test_the_log_may_show_domains_only(self, make, cronofy):
         running = make(milter={"log_addresses": "domain"}).start()
