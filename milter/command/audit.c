@@ -53,19 +53,26 @@ struct ledger_store *audit_open(const struct config *config, enum ledger_store_m
 	return store;
 }
 
-bool audit_hash(const struct config *config, const char *address, char out[REDACTED_MAXIMUM])
+bool audit_hash(const struct config *config, const char *address, char out[REDACTED_MAXIMUM],
+		struct problem *why)
 {
 	struct redact redact = {REDACT_HASH, NULL};
-	struct problem why;
+	struct problem reason;
 	char *key;
 
+	out[0] = '\0';
 	if (config->ledger_addresses != REDACT_HASH)
+		return true;
+	key = key_file_read(config->address_key_file, &reason);
+	if (!key) {
+		problem_set(why, "the ledger keeps hashes of addresses, and their key: %s",
+			    reason.text);
 		return false;
-	key = key_file_read(config->address_key_file, &why);
+	}
 	redact.key = key;
 	redact_address(&redact, address, out);
 	key_free(key);
-	return key != NULL;
+	return true;
 }
 
 int audit_finish(struct ledger_store *store, bool good, const struct problem *why)

@@ -17,10 +17,11 @@ struct ledger_store *audit_open(const struct config *config, enum ledger_store_m
 				int *exit_code);
 
 /*
- * What the ledger may have kept in place of an address: its hash. False if it keeps addresses whole, or
- * the key cannot be read.
+ * What the ledger may have kept in place of an address: its hash; "" if it keeps addresses whole. False if
+ * the key cannot be read, so that it cannot be told.
  */
-bool audit_hash(const struct config *config, const char *address, char out[REDACTED_MAXIMUM]);
+bool audit_hash(const struct config *config, const char *address, char out[REDACTED_MAXIMUM],
+		struct problem *why);
 
 /* Closes it, and gives the exit code. `why` is of interest if it did not go well. */
 int audit_finish(struct ledger_store *store, bool good, const struct problem *why);

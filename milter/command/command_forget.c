@@ -24,9 +24,9 @@ int command_forget(const struct invocation *invocation)
 	store = audit_open(invocation->config, LEDGER_STORE_EXISTING, &exit_code);
 	if (!store)
 		return exit_code;
-	good = ledger_store_forget(store, address, &forgotten, &why) &&
-	       (!audit_hash(invocation->config, address, hash) ||
-		ledger_store_forget(store, hash, &hashed, &why));
+	good = audit_hash(invocation->config, address, hash, &why) &&
+	       ledger_store_forget(store, address, &forgotten, &why) &&
+	       (!hash[0] || ledger_store_forget(store, hash, &hashed, &why));
 	if (good)
 		printf("removed: %lld records, %lld calendars, %lld calls\n",
 		       forgotten.records + hashed.records, forgotten.calendars + hashed.calendars,

@@ -101,15 +101,17 @@ int command_log_of(const struct invocation *invocation)
 	struct ledger_store *store = audit_open(invocation->config, LEDGER_STORE_READ, &exit_code);
 	struct problem why;
 	char hash[REDACTED_MAXIMUM];
-	bool good, hashed;
+	bool good;
 
 	if (!store)
 		return exit_code;
-	hashed = audit_hash(invocation->config, what, hash);
+	/* Ids are found all the same. */
+	if (!audit_hash(invocation->config, what, hash, &why))
+		fprintf(stderr, "cancel-invite-milter: %s\n", why.text);
 	if (json)
 		fputs("[\n", stdout);
 	good = ledger_store_each_about(store, what, list, &listing, &why);
-	if (good && hashed)
+	if (good && hash[0])
 		good = ledger_store_each_about(store, hash, list, &listing, &why);
 	if (json)
 		fputs(listing.count > 0 ? "\n]\n" : "]\n", stdout);
