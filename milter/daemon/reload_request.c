@@ -66,6 +66,8 @@ enum reload_answer reload_request(pid_t filter, long long longest, struct proble
 
 void reload_reply(const siginfo_t *request, bool done)
 {
-	if (request->si_code == SI_QUEUE && request->si_value.sival_int == WANTS_ANSWER)
+	/* One outside our container has no number here, and 0 is our whole process group to kill(2). */
+	if (request->si_code == SI_QUEUE && request->si_value.sival_int == WANTS_ANSWER &&
+	    request->si_pid > 0)
 		kill(request->si_pid, done ? SIGUSR1 : SIGUSR2);
 }

@@ -21,7 +21,6 @@
 #define STACK_SIZE    ((size_t)1024 * 1024) /* bytes; what is not touched costs only address space */
 #define ARENAS        2 /* of malloc(3): else each thread takes a piece that it never gives back */
 #define MANY_SESSIONS 20
-#define PATIENCE      30000   /* ms that a session waits for its thread */
 #define PAUSE         50      /* ms between two tries */
 #define INTERVAL      60000LL /* ms between two log lines about it */
 
