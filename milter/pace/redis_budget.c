@@ -36,6 +36,12 @@ static bool holds_numbers(const redisReply *reply, size_t count)
 	return good;
 }
 
+/* A time of day in ms, with room to count in; no other is a clock's. */
+static bool is_moment(long long number)
+{
+	return number >= 0 && number < 1LL << 53;
+}
+
 /* By how much the server's clock was set between the answer before and this one; 0 if it was not. */
 static long long step_of(const struct redis_store *store, long long sent, long long now)
 {
@@ -59,7 +65,7 @@ static bool is_good(struct redis_store *store, struct redis_budget *budget, cons
 
 	if (!reply)
 		return false;
-	if (!holds_numbers(reply, count)) {
+	if (!holds_numbers(reply, count) || !is_moment(reply->element[0]->integer)) {
 		redis_hang_up(store, "its answer is not valid");
 		return false;
 	}

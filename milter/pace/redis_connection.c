@@ -37,12 +37,17 @@ typedef size_t element_count;
 typedef int element_count;
 #endif
 
-/* hiredis makes room for as many elements as the other side says that it will send. */
+/*
+ * hiredis makes room for as many elements as the other side says that it will send, and some 30 bytes for
+ * each byte that it sends. No answer to us has an array inside another.
+ */
 static void *create_array(const redisReadTask *task, element_count count)
 {
 	const struct redis_connection *connection = task->privdata;
 
-	return count > ELEMENTS_MAXIMUM ? NULL : connection->original->createArray(task, count);
+	return count > ELEMENTS_MAXIMUM || task->parent
+		       ? NULL
+		       : connection->original->createArray(task, count);
 }
 
 static void bound_arrays(struct redis_connection *connection)

@@ -624,6 +624,43 @@ static void who_answers_in_words_is_away(void **state)
 	end_liar(store, &liar, thread);
 }
 
+static void whose_clock_is_none_is_away(void **state)
+{
+	static const char *const clocks[] = {"-9223372036854775807", "9223372036854775807", "-1"};
+
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		char says[64];
+		struct liar liar = {.says = {says}};
+		struct redis_store *store;
+		pthread_t thread;
+		struct problem why;
+		size_t granted;
+		long long wait;
+
+		snprintf(says, sizeof(says), "*4\r\n:%s\r\n:1\r\n:1\r\n:0\r\n", clocks[i]);
+		store = connect_to_liar(redis_server_of(state), &liar, &thread);
+		assert_false(redis_store_take(store, ACME, 1, 5, 50, 500, &granted, &wait));
+		redis_store_reason(store, &why);
+		assert_contains(why.text, "not valid");
+		end_liar(store, &liar, thread);
+		unlink(redis_server_of(state)->socket);
+	}
+}
+
+static void an_array_inside_another_is_not_read(void **state)
+{
+	struct liar liar = {.says = {"*4\r\n:1000\r\n:1\r\n*1\r\n"}};
+	pthread_t thread;
+	struct redis_store *store = connect_to_liar(redis_server_of(state), &liar, &thread);
+	const long long begun = clock_now();
+	size_t granted;
+	long long wait;
+
+	assert_false(redis_store_take(store, ACME, 1, 5, 50, 500, &granted, &wait));
+	assert_true(clock_now() - begun < REDIS_TIMEOUT / 2); /* at once: the rest never comes */
+	end_liar(store, &liar, thread);
+}
+
 static void what_all_used_has_a_bound(void **state)
 {
 	struct liar liar = {0};
@@ -858,6 +895,8 @@ int main(void)
 		redis_test(a_server_that_cannot_write_is_as_good_as_away),
 		redis_test(who_gives_more_turns_than_asked_for_is_away),
 		redis_test(who_answers_in_words_is_away),
+		redis_test(whose_clock_is_none_is_away),
+		redis_test(an_array_inside_another_is_not_read),
 		redis_test(what_all_used_has_a_bound),
 		redis_test(a_calendar_that_none_of_us_kept_is_forged),
 		redis_test(a_calendar_of_those_with_another_secret_is_forged),
