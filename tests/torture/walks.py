@@ -298,6 +298,12 @@ class Start(Walk):
             return int(ended[1])
         return None
 
+    def _await_conversation(self):
+        """None, or the exit code of one that gave up after it had said that it listens."""
+        until(lambda: not self.running.alive() or FilterProcess.converses(self.running), A_HANG_S,
+              "a conversation")
+        return None if self.running.alive() else self.running.wait(1)
+
     def positions(self):
         self._start()
         self.running.kill()
@@ -316,7 +322,8 @@ class Start(Walk):
             code = self._start()
             self.injector.disarm()
             if code is None:
-                until(lambda: FilterProcess.converses(self.running), A_HANG_S, "a conversation")
+                code = self._await_conversation()
+            if code is None:
                 with MilterSession(self.running.socket, timeout=A_HANG_S) as mta:
                     result = mta.deliver(TAGGED, macros=FIRST)
                 if result.action not in ("accept", "tempfail"):
