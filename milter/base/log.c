@@ -21,7 +21,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#define WRITE_MAXIMUM 4096 /* bytes of a line: PIPE_BUF, what a pipe takes whole */
+#define FLUSH_BEFORE_CHANGE 250  /* ms */
+#define WRITE_MAXIMUM       4096 /* bytes of a line: PIPE_BUF, what a pipe takes whole */
 
 /* The log is the process's one voice, like syslog(3) itself: the only state that nobody passes. */
 static _Atomic(enum log_target) log_target = LOG_TO_STDERR;
@@ -41,6 +42,9 @@ static const struct {
 
 void log_open(enum log_target target, int facility, enum log_level level, enum log_format format)
 {
+	/* What is in the queue was meant for where the log went until now. */
+	if (target != log_target)
+		log_flush(FLUSH_BEFORE_CHANGE);
 	log_least = level;
 	log_form = format;
 	log_facility_number = facility;
