@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than any reply of Cronofy's holds. Each takes cJSON some 80 bytes, of two that were sent. */
+#define VALUES_MAXIMUM 10000
+
 /* ---- memory ---- */
 
 /*
@@ -123,6 +126,22 @@ static void replace_lone_surrogates(struct buffer *json)
 	}
 }
 
+static bool holds_too_many_values(struct span json)
+{
+	bool quoted = false;
+	size_t commas = 0;
+
+	for (size_t i = 0; i < json.length; i++) {
+		if (json.at[i] == '"')
+			quoted = !quoted;
+		else if (quoted && json.at[i] == '\\')
+			i++;
+		else
+			commas += !quoted && json.at[i] == ',';
+	}
+	return commas > VALUES_MAXIMUM;
+}
+
 /* `text` is all of it, NUL-terminated. */
 static enum cronofy_answer parse(const struct buffer *text, cJSON **json, struct problem *why)
 {
@@ -154,6 +173,10 @@ static enum cronofy_answer parse_object(struct span body, cJSON **json, struct p
 	}
 	if (holds_nul(body) || !utf8_valid(body.at, body.length)) {
 		problem_set(why, "the reply holds NUL characters or is not UTF-8");
+		return CRONOFY_NO_CALENDAR;
+	}
+	if (holds_too_many_values(body)) {
+		problem_set(why, "the reply holds more than %d values", VALUES_MAXIMUM);
 		return CRONOFY_NO_CALENDAR;
 	}
 	count_failed_allocations();

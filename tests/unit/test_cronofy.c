@@ -219,6 +219,36 @@ static void a_calendar_larger_than_there_is_room_for_is_a_bad_reply(void **state
 	free(calendar);
 }
 
+/* Each would take 40 times the memory of its text. */
+static void json_of_very_many_values_is_refused(void **state)
+{
+	struct buffer body = buffer_with_maximum(300000);
+	struct reply reply;
+
+	(void)state;
+	buffer_append_text(&body, "{\"attachments\":{\"icalendar\":\"BEGIN,\\\",");
+	for (int i = 0; i < 20000; i++)
+		buffer_append_text(&body, ",x");
+	buffer_append_text(&body, "\"},\"x\":[1");
+	for (int i = 0; i < 9990; i++)
+		buffer_append_text(&body, ",1");
+	for (int more = 0; more < 2; more++) {
+		struct buffer whole = buffer_with_maximum(300000);
+
+		buffer_append(&whole, body.data, body.length);
+		buffer_append_text(&whole, "]}");
+		reply = read_reply(200, whole.data, whole.length);
+		assert_int_equal(reply.answer, more ? CRONOFY_NO_CALENDAR : CRONOFY_CANCELLED);
+		if (more)
+			assert_contains(reply.why.text, "more than 10000 values");
+		buffer_free(&reply.calendar);
+		buffer_free(&whole);
+		for (int i = 0; i < 20; i++)
+			buffer_append_text(&body, ",1");
+	}
+	buffer_free(&body);
+}
+
 static void json_nested_without_end_is_refused(void **state)
 {
 	char *body = text_of_length(1000000, '[');
@@ -400,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_success_without_a_calendar_is_cronofys_fault),
 		cmocka_unit_test(every_beginning_of_a_reply_is_a_bad_one),
 		cmocka_unit_test(a_calendar_larger_than_there_is_room_for_is_a_bad_reply),
+		cmocka_unit_test(json_of_very_many_values_is_refused),
 		cmocka_unit_test(json_nested_without_end_is_refused),
 		cmocka_unit_test(a_status_tells_what_happened_whatever_the_body),
 		cmocka_unit_test(a_refusal_is_told_in_cronofys_words),
