@@ -76,12 +76,13 @@ class Server:
         milter = {"socket": f"unix:{self.socket_path}", "mode": mode, **given.pop("milter", {})}
         return write_config(self._workdir, milter=milter, name="filter.conf", **given)
 
-    def setup(self, *arguments, answer="", code=DONE, mode="queued"):
+    def setup(self, *arguments, answer="", stdin=None, code=DONE, mode="queued"):
         self._settle()
         done = subprocess.run(
             ["bash", SETUP, "--config-dir", self.etc, "--filter-config", self.configure(mode),
              *arguments],
-            input=answer, capture_output=True, text=True, timeout=60, env=self.environment())
+            **({"stdin": stdin} if stdin is not None else {"input": answer}),
+            capture_output=True, text=True, timeout=60, env=self.environment())
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -172,7 +173,8 @@ def test_changes_nothing_the_second_time(server, sample, mode):
     postfix = server(sample)
     postfix.apply(mode)
     after = postfix.state()
-    postfix.setup("--yes", mode=mode)  # the mode is known
+    shown = postfix.setup("--yes", mode=mode)  # the mode is known
+    assert f"What changes in {postfix.etc}:\n  nothing\n" in shown
     assert postfix.state() == after
 
 
@@ -227,6 +229,16 @@ def test_says_what_is_set_up(server):
     status = postfix.setup("--status", mode="routed")
     assert "routed mode" in status and "127.0.0.1:10026" in status and "0 tagged" in status
     assert "mail can connect" in status and len(status.splitlines()) <= 12
+
+
+def test_says_how_it_is_with_a_faulty_configuration_too(server):
+    postfix = server()
+    postfix.apply("routed")
+    postfix.filter_config = {"milter": {"log_level": "loud"}}
+    status = postfix.setup("--status", mode="routed")
+    assert "routed mode" in status and "0 tagged" in status
+    assert "mail can connect" in status
+    assert 'log_level: invalid value "loud"' in status
 
 
 def test_leaves_alone_what_was_set_up_by_hand(server):
@@ -396,6 +408,22 @@ def test_writes_the_key_for_its_reader_alone(server):
     assert key.read_text() == "CRN_new\n" and key.stat().st_mode & 0o777 == 0o400
 
 
+@pytest.mark.parametrize("before", [None, "CRN_before\n"])
+def test_keeps_no_key_that_cronofy_refuses(server, standin, before):
+    """The next call would not ask for another."""
+    postfix = server(standin=standin, cronofy={"api_key_file": "new.key"})
+    key = postfix.folder.parent / "new.key"
+    given = postfix.folder / "given"
+    given.write_text("CRN_wrong\n")
+    if before:
+        key.write_text(before)
+        key.chmod(0o600)
+    shown = postfix.apply("queued", "--key-file", given, code=FAILED)
+    assert "Cronofy does not accept the key: account cronofy: " in shown and "--key-file" in shown
+    assert shown.endswith("everything is as it was\n")
+    assert (key.read_text() if key.exists() else None) == before
+
+
 # Saying no, and failing
 
 @pytest.mark.parametrize("answer", ["n\n", "no\n"])
@@ -410,6 +438,17 @@ def test_asks_and_does_it(server):
     postfix = server("signing")
     shown = postfix.setup(answer="routed\nsubmission\nyes\n", mode="routed")
     assert "Which of Postfix's services" in shown and "never meets the filter" in shown
+    assert postfix.option("submission/inet/cleanup_service_name") == "cleanup-cancel"
+
+
+def test_asks_again_after_a_wrong_answer(server):
+    """Somebody is there: a terminal."""
+    postfix = server("signing")
+    ours, theirs = os.openpty()
+    os.write(ours, b"rooted\nrouted\nsubmision\nsubmission\nyes\n")
+    shown = postfix.setup(stdin=theirs, mode="routed")
+    os.close(ours), os.close(theirs)
+    assert 'there is no mode "rooted"' in shown and 'there is no service "submision"' in shown
     assert postfix.option("submission/inet/cleanup_service_name") == "cleanup-cancel"
 
 
