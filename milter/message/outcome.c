@@ -16,7 +16,7 @@ static const struct outcome_row rows[] = {
 			    "queued mode: checked and stamped, in the mail server's queue"},
 	[OUTCOME_ARCHIVED] =
 		{"archived", ACTION_ACCEPT, "", "", LOG_LEVEL_INFO, CHOICE_NONE, false,
-		 "queued mode: a copy for one of archives continues without a calendar"},
+		 "queued and routed mode: a copy for one of archives continues without a calendar"},
 	[OUTCOME_PROBE] = {"probe", ACTION_DISCARD, "", "", LOG_LEVEL_INFO, CHOICE_NONE, false,
 			   "a probe arrived; nothing was cancelled or delivered"},
 	[OUTCOME_DRY_RUN] =
