@@ -18,6 +18,7 @@ from lab.tools import ROOT
 TROUBLESHOOTING = ROOT / "conf" / "TROUBLESHOOTING.md"
 DEVELOPERS = ROOT / "conf" / "developers"
 SECURITY = ROOT / "SECURITY.md"
+README, MAP, TESTS = ROOT / "README.md", ROOT / "milter/README.md", ROOT / "tests/README.md"
 DOCUMENTS = [TROUBLESHOOTING, SECURITY, *sorted(DEVELOPERS.glob("*.md"))]
 
 ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
@@ -162,3 +163,34 @@ def test_developers_page_names_every_example():
     listed = {Path(name).name for row in rows(DEVELOPERS / "README.md", "Examples")
               for name in re.findall(r"\]\(([^)]+)\)", row[1])}
     assert files == listed
+
+
+# README and the maps
+
+def test_manual_sections_that_readme_names_are_there():
+    named = re.findall(r"(cancel-invite-[a-z.-]+)\((\d)\), ([A-Z]{3}[A-Z ]*)", README.read_text())
+    assert named
+    for page, volume, section in named:
+        assert f"\n.Sh {section}\n" in (ROOT / f"conf/man/{page}.{volume}").read_text()
+
+
+def test_sources_that_the_map_names_are_there():
+    named = set(re.findall(r"`((?:base|command|config|cronofy|daemon|ledger|mail|message|metrics|pace)"
+                           r"/[a-z_0-9]*(?:\.[ch])?)`", MAP.read_text()))
+    assert len(named) > 20
+    assert {name for name in named
+            if not any((ROOT / "milter" / (name + end)).exists() for end in ("", ".c"))} == set()
+
+
+@pytest.mark.parametrize("document", (README, TESTS, ROOT / "CONTRIBUTING.md"), ids=lambda path: path.stem)
+def test_make_targets_that_are_named_are_there(document):
+    targets = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.M)
+    named = set(re.findall(r"(?:^|`|&& )make ([a-z-]+)(?![/a-z])", document.read_text(), re.M))
+    assert named and named <= {target for line in targets for target in line.split()}
+
+
+def test_tests_that_the_map_runs_are_there():
+    text = TESTS.read_text()
+    ((file, word),) = re.findall(r"pytest -q (\S+) -k (\w+)", text)
+    assert re.search(rf"def test_\w*{word}", (ROOT / file).read_text())
+    assert all((ROOT / name).exists() for name in re.findall(r"^(?:python3 )?(tests/\S+\.py)", text, re.M))
