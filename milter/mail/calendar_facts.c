@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Thousands of zones against thousands of uses are no calendar of anybody: it is only a warning. */
+#define ZONE_COMPARISONS 100000
+
 static const char *const property_names[CALENDAR_PROPERTIES] = {
 	[CALENDAR_UID] = "UID",         [CALENDAR_RECURRENCE_ID] = "RECURRENCE-ID",
 	[CALENDAR_DTSTAMP] = "DTSTAMP", [CALENDAR_SEQUENCE] = "SEQUENCE",
@@ -255,13 +258,16 @@ bool calendar_facts_take(struct calendar_facts *facts, const struct ical_line *l
 	}
 }
 
-static bool is_listed(const struct buffer *zones, const char *zone)
+/* Once there are no comparisons left, everything counts as listed. */
+static bool is_listed(const struct buffer *zones, const char *zone, size_t *comparisons)
 {
 	const char *const end = buffer_span(zones).at + zones->length;
 
-	for (const char *at = buffer_span(zones).at; at < end; at += strlen(at) + 1)
-		if (strcmp(at, zone) == 0)
+	for (const char *at = buffer_span(zones).at; at < end; at += strlen(at) + 1) {
+		if (*comparisons == 0 || strcmp(at, zone) == 0)
 			return true;
+		(*comparisons)--;
+	}
 	return false;
 }
 
@@ -269,9 +275,10 @@ static void check_zones(struct calendar_facts *facts)
 {
 	const char *const end = buffer_span(&facts->used_zones).at + facts->used_zones.length;
 	const char *last = "";
+	size_t comparisons = ZONE_COMPARISONS;
 
 	for (const char *at = buffer_span(&facts->used_zones).at; at < end; at += strlen(at) + 1) {
-		if (strcmp(at, last) != 0 && !is_listed(&facts->zones, at)) {
+		if (strcmp(at, last) != 0 && !is_listed(&facts->zones, at, &comparisons)) {
 			facts->broken[RULE_NO_TIME_ZONE] = true;
 			return;
 		}

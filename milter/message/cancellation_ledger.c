@@ -6,8 +6,9 @@
 #include <poll.h>
 #include <string.h>
 
-#define TAKEN_PAUSE  200  /* ms between two looks at whether the other try is done */
-#define LEASE_MARGIN 5000 /* ms that a call may take beyond its deadline, with its calendar kept */
+#define TAKEN_PAUSE 200 /* ms between two looks at whether the other try is done */
+#define LEASE_MARGIN                                                                               \
+	15000 /* ms that a call may take beyond its deadline: its calendar has to be kept, too */
 
 /* A Message-ID that was cut could be another message's. */
 static const char *whole_message_id(const struct cancellation *cancellation)
