@@ -6,9 +6,8 @@
 #include <poll.h>
 #include <string.h>
 
-#define TAKEN_PAUSE 200 /* ms between two looks at whether the other try is done */
-#define LEASE_MARGIN                                                                               \
-	15000 /* ms that a call may take beyond its deadline: its calendar has to be kept, too */
+#define TAKEN_PAUSE  200  /* ms between two looks at whether the other try is done */
+#define LEASE_MARGIN 5000 /* ms that a call may take beyond its deadline, with its calendar kept */
 
 /* A Message-ID that was cut could be another message's. */
 static const char *whole_message_id(const struct cancellation *cancellation)

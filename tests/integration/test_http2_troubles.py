@@ -127,7 +127,7 @@ def test_refusing_every_stream_is_an_outage_with_waits(serve, workdir, behaviour
     done = cancel(workdir, server, attempts=3)
     assert done.returncode == TEMPORARY
     assert time.monotonic() - began > 0.7, "no wait between tries"
-    assert re.search("the server (takes no request|ends HTTP/2 before it answers)", done.stderr)
+    assert re.search("the server (accepts no request|ends HTTP/2 before it answers)", done.stderr)
     assert len(server.connections) <= 4, "more than a connection a try, and one free one"
 
 

@@ -408,16 +408,16 @@ class TestServiceManager:
     def test_hears_of_a_refused_reload_until_one_is_taken(self, waiting, cronofy, manager):
         running, message = waiting(env=self.env(manager, WATCHDOG_USEC="400000"))
         running.reload(milter={"header": "X Off"})
-        assert manager.hear("STATUS", "ready; 1 message at work; the new configuration is faulty, "
+        assert manager.hear("STATUS", "ready; 1 message active; the new configuration is faulty, "
                                       "the old one stays in force")
         running.reload(milter={})
-        assert manager.hear("STATUS", "ready; 1 message at work")
+        assert manager.hear("STATUS", "ready; 1 message active")
         cronofy.release()
         assert_cancelled(message.result())
 
     def test_hears_how_many_messages_are_at_work(self, waiting, cronofy, manager):
         running, message = waiting(env=self.env(manager, WATCHDOG_USEC="400000"))
-        assert manager.hear("STATUS", "ready; 1 message at work")
+        assert manager.hear("STATUS", "ready; 1 message active")
         cronofy.release()
         assert_cancelled(message.result())
         assert manager.hear("STATUS", "ready; 0 messages active")

@@ -1,4 +1,4 @@
-# Killed, hung, told to stop with messages at work.
+# Killed, hung, told to stop with messages active.
 restarted_after() { # PID
 	[ "$(pid)" != 0 ] && [ "$(pid)" != "$1" ] && [ "$(property ActiveState)" = active ]
 }
@@ -17,7 +17,7 @@ must "is killed by the watchdog when it hangs" soon restarted_after "$before"
 must "for that reason" says "watchdog" journal
 no_override
 
-# The messages at work may take longer than systemd would wait by itself.
+# The messages active may take longer than systemd would wait by itself.
 cronofy_stop
 cronofy_start --latency 6s
 override Service TimeoutStopSec=2s
