@@ -1,6 +1,4 @@
 # All else that it can do at run time, in the sandbox.
-section=redis
-grep -q '^#*\[redis\]' /test/conf/cancel-invite-milter.conf || section=pace
 redis-server --port 6390 --bind 127.0.0.1 --save "" --daemonize yes --requirepass secret \
 	--dir /tmp >/dev/null
 install -m 0400 -o cancel-invite /dev/stdin $conf/redis.password <<<secret
@@ -10,9 +8,9 @@ queued <<-X
 	log_level = info
 	temp_dir = /var/tmp
 	body_memory = 1K
-	[$section]
-	redis = redis://127.0.0.1:6390
-	redis_password_file = redis.password
+	[redis]
+	url = redis://127.0.0.1:6390
+	password_file = redis.password
 X
 must "starts with all of it" systemctl restart $unit
 must "cancels" send smtp "with all" --tag booking-4
